@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The front door.  Each verb is one script of lab/ or tests/, whose --help says
+# more than fits here.
+
+# The four boots that tell the story, in its order.
+DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep
+
+.PHONY: help demo test run tree patches check-patches deps clean clean-runs distclean
+
+help:
+	@echo 'make demo                    stock hangs, patched does not, and why: four boots, a table'
+	@echo 'make test                    the tests of the lab, then the boots that each change needs'
+	@echo 'make run SCENARIO=NAME       one scenario (of lab/scenarios); TIMES=N repeats it'
+	@echo '     TREE=DIR                ... on the kernel tree DIR instead of the scenario'\''s base'
+	@echo '     SERIES=NAME             ... with patches/NAME instead of the base'\''s series'
+	@echo 'make tree BASE=NAME          a git tree, work/SERIES, with the base'\''s series as commits'
+	@echo 'make patches BASE=NAME       write the commits of that tree back to patches/SERIES'
+	@echo 'make check-patches           prove that patches -> commits -> patches is the identity'
+	@echo 'make deps                    install through apt what the lab needs'
+	@echo 'make clean                   remove built kernels and selftests'
+	@echo 'make clean-runs              remove the results of runs'
+	@echo 'make distclean               remove the cache: sources, ccache, what clean removes'
+	@echo
+	@echo 'Bases: $(notdir $(wildcard lab/bases/*)).  Scenarios: $(notdir $(wildcard lab/scenarios/*)).'
+	@echo 'Environment: LAB_CACHE=DIR (default ./cache), LAB_RUNS=DIR (./runs), LAB_MIRROR=URI.'
+
+deps:
+	@lab/deps.sh
+
+demo: deps
+	@lab/demo.sh $(DEMO)
+
+test: deps
+	@tests/run.sh
+
+run: deps
+	@lab/run.sh --times $(or $(TIMES),1) $(SCENARIO)
+
+tree: deps
+	@lab/series.sh edit $(BASE)
+
+patches: deps
+	@lab/series.sh export $(BASE)
+
+check-patches: deps
+	@for base in $(notdir $(wildcard lab/bases/*)); do lab/series.sh check $$base || exit; done
+
+clean:
+	@. lab/lib.sh && rm -rf "$$CACHE/build" "$$CACHE/selftests"
+
+clean-runs:
+	@. lab/lib.sh && rm -rf "$$RUNS"
+
+distclean:
+	@. lab/lib.sh && rm -rf "$$CACHE"
+
+# The variables that the lab's scripts read.
+export TREE SERIES
+SHELL := /bin/bash

@@ -1,0 +1,6 @@
+# Newest 6.18.y that the suite still serves.  Has proxy execution, lacks the
+# scheduler's fix.
+SUITE=trixie-backports
+SOURCE=linux
+VERSION=6.18
+SERIES=6.18.y

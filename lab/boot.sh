@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Usage: lab/boot.sh RUN KERNEL
+#
+# Boot the kernel with object directory KERNEL once under QEMU's TCG, no network
+# device, nothing of the host writable but the two serial ports' files, and keep
+# everything in the directory RUN, which must hold
+#
+#   job      the commands to run in the guest, one a line; the first word of
+#            each names one of KVM's selftests, or run_kselftest.sh
+#   append   parameters for the kernel's command line
+#   cpus     number of the guest's CPUs
+#   timeout  seconds of wall-clock time that QEMU may take
+#
+# and gets
+#
+#   qemu-command  the exact command; it can be run again from RUN
+#   qemu-status   its exit status, or `timed out`
+#   qemu-output   what QEMU itself had to say
+#   console       the kernel's messages
+#   results       the tests' output
+#   seconds       how long it took
+
+. "$(dirname "$0")/lib.sh"
+usage_if_asked "$@"
+
+[ $# = 2 ] || die "a run's directory and a kernel are needed" "lab/boot.sh --help"
+run=$1 obj=$2 cpus=$(cat "$1/cpus")
+
+# gen_init_cpio makes device nodes without being root, and comes with the kernel.
+initramfs()
+{
+	local tests=$1 word file
+
+	cat <<-END
+	dir /bin 755 0 0
+	dir /dev 755 0 0
+	dir /tests 755 0 0
+	nod /dev/console 600 0 0 c 5 1
+	file /init $LAB/init 755 0 0
+	file /job $run/job 644 0 0
+	file /results-port $run/results-port 644 0 0
+	file /bin/busybox /bin/busybox 755 0 0
+	slink /bin/sh busybox 777 0 0
+	END
+	while read -r word _; do
+		file=$(find "$tests" -name "$(basename "$word")" -type f | head -n 1)
+		[ -n "$file" ] || die "no selftest is called '$word'"
+		echo "file /tests/$(basename "$word") $file 755 0 0"
+	done <"$run/job" | sort -u
+}
+
+# The installed kselftest runner, for a job that wants it.
+runner()
+{
+	local tests=$1 file
+
+	for file in run_kselftest.sh kselftest-list.txt kselftest/runner.sh kselftest/ktap_helpers.sh \
+		    kselftest/prefix.pl kvm/settings kvm/irqfd_resampler_test; do
+		[ -e "$tests/$file" ] || continue
+		echo "dir /tests/$(dirname "$file") 755 0 0"
+		echo "file /tests/$file $tests/$file 755 0 0"
+	done | sort -u
+}
+
+qemu=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
+      -sandbox "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+      -machine q35 -accel "tcg,thread=multi" -cpu max -smp "$cpus,sockets=$cpus" -m 1G
+      -serial file:console -serial file:results
+      -kernel "$obj/arch/x86/boot/bzImage" -initrd initramfs.cpio
+      -append "console=ttyS0 panic=-1 $(cat "$run/append")")
+
+echo /dev/ttyS1 >"$run/results-port"
+tests=$("$LAB/selftests.sh")
+{ initramfs "$tests"; ! grep -q '^run_kselftest.sh' "$run/job" || runner "$tests"; } >"$run/initramfs.list"
+"$obj/usr/gen_init_cpio" "$run/initramfs.list" >"$run/initramfs.cpio"
+
+{
+	printf '# %s\n' "$("${qemu[0]}" --version | head -n 1)" "$(command -v "${qemu[0]}")"
+	printf '%q ' "${qemu[@]}"
+	echo
+} >"$run/qemu-command"
+: >"$run/console"
+: >"$run/results"
+
+start=$(date +%s)
+status=0
+(cd "$run" && bound timeout --foreground -k 5 "$(cat timeout)" "${qemu[@]}") \
+	</dev/null >"$run/qemu-output" 2>&1 || status=$?
+echo $(($(date +%s) - start)) >"$run/seconds"
+if [ "$status" -ge 124 ] && [ "$(cat "$run/seconds")" -ge "$(cat "$run/timeout")" ]; then
+	status='timed out'
+fi
+echo "$status" >"$run/qemu-status"

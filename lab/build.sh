@@ -1,0 +1,113 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Usage: lab/build.sh BASE SERIES CONFIG...
+#
+# Build a kernel of a base (lab/bases; or of TREE=DIR, see lab/fetch.sh), with
+# SERIES applied or `none`, configured by allnoconfig and the fragments CONFIG
+# (lab/configs), and print its object directory.  It is an error if a symbol
+# that a fragment asks for is not set, or if the compiler warns.  A kernel that
+# was built already from the same sources, configuration and compiler is kept.
+#
+# Exit status 2 means that the sources are there but do not configure or build;
+# the object directory, printed all the same, has the reason in build.log.
+
+. "$(dirname "$0")/lib.sh"
+usage_if_asked "$@"
+
+[ $# -ge 3 ] || die "a base, a series and fragments are needed" "lab/build.sh --help"
+base=$1 series=$2
+shift 2
+
+# check_config CONFIG FRAGMENT: print the lines of the fragment that were not
+# honoured.  "is not set" is also what a symbol is that does not exist.
+check_config()
+{
+	local config=$1 fragment=$2 line
+
+	grep -hE '^(CONFIG_|# CONFIG_.* is not set)' "$fragment" | while read -r line; do
+		case $line in
+		'#'*)	! grep -q "^$(cut -d' ' -f2 <<<"$line")=" "$config" ;;
+		*)	grep -qxF -- "$line" "$config" ;;
+		esac || echo "$line"
+	done
+}
+
+configure()
+{
+	local missed
+
+	cat "${fragments[@]}" >"$obj/fragment"
+	"${kmake[@]}" -s KCONFIG_ALLCONFIG="$obj/fragment" allnoconfig >"$log" 2>&1 ||
+		fail "configuring fails"
+	missed=$(check_config "$obj/.config" "$obj/fragment" | paste -sd' ')
+	[ -z "$missed" ] || fail "not set although a fragment asks for it: $missed"
+}
+
+# fail WHY: the reason becomes the last line of the log, and the exit status 2.
+fail()
+{
+	echo "lab: $1" >>"$log"
+	say "$what: $1, see $log"
+	echo "$obj"
+	exit 2
+}
+
+# Long and silent would look like hung.
+heartbeat()
+{
+	local pid=$1 n=0
+
+	while sleep 1 && kill -0 "$pid" 2>/dev/null; do
+		n=$((n + 1))
+		[ $((n % 30)) != 0 ] ||
+			say "  $what: $(grep -cE '^  (CC|AS) ' "$log" || true) files compiled"
+	done
+}
+
+compile()
+{
+	local pid status=0
+
+	say "building $what"
+	bound "${kmake[@]}" -j"$(nproc)" "$target" >>"$log" 2>&1 &
+	pid=$!
+	heartbeat "$pid" &
+	wait "$pid" || status=$?
+	kill $! 2>/dev/null || true
+	[ "$status" = 0 ] || fail "does not build: $(grep -m 1 -E 'error:|Error|No space' "$log" || tail -n 1 "$log")"
+	! grep -q 'warning:' "$log" || fail "builds with a warning: $(grep -m 1 'warning:' "$log")"
+}
+
+fragments=()
+for config; do
+	[ -f "$LAB/configs/$config" ] || die "unknown fragment '$config'" "one of: $(names "$LAB/configs")"
+	fragments+=("$LAB/configs/$config")
+done
+
+src=$("$LAB/fetch.sh" "$base")
+name=$(basename "$src")
+obj=$CACHE/build/$name-$series-$(IFS=-; echo "$*")
+log=$obj/build.log
+what="$name $series ($*)"
+target=bzImage
+kmake=(make -C "$src" O="$obj" CC="ccache gcc"
+       KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab KBUILD_BUILD_TIMESTAMP=2026-01-01)
+
+# One tree serves all series of a base, so one build at a time does.
+lock "build-$name"
+"$LAB/series.sh" checkout "$src" "$series"
+mkdir -p "$obj"
+key=$({ git -C "$src" rev-parse 'HEAD^{tree}'; cat "${fragments[@]}" "$LAB/build.sh"; gcc --version; } | sha1sum)
+if [ "$(cat "$obj/built" 2>/dev/null)" != "$key" ]; then
+	need_space 1500
+	# An earlier build that was killed may have left half an object file with
+	# a new date; make would believe it, ccache makes doubt cheap.
+	[ -f "$obj/built" ] || rm -rf "$obj"
+	mkdir -p "$obj"
+	rm -f "$obj/built"
+	configure
+	compile
+	make -s -C "$src" kernelversion >"$obj/version"
+	echo "$key" >"$obj/built"
+fi
+echo "$obj"

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034 # what is set here is used by others
+# What the lab's scripts share: where things are, how they speak, how they are
+# kept from treading on each other.  Sourced, never run.
+
+set -euo pipefail
+
+LAB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+TOP=$(dirname "$LAB")
+CACHE=${LAB_CACHE:-$TOP/cache}
+RUNS=${LAB_RUNS:-$TOP/runs}
+
+# The base whose selftests, with its series, are built for all kernels.
+NEWEST_BASE=7.3.y
+
+# Elapsed time counts from the first script of a chain.
+export LAB_T0=${LAB_T0:-$(date +%s)}
+
+export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}
+# Applying patches must not need, or obey, the user's own git configuration.
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
+export GIT_COMMITTER_NAME=lab GIT_COMMITTER_EMAIL=lab@localhost
+
+# say TEXT...: progress, with the time since the start, on the stderr that the
+# script was started with, whatever a function's stderr is.
+exec 3>&2
+say()
+{
+	local t=$(($(date +%s) - LAB_T0))
+
+	printf '[%2dm%02ds] %s\n' $((t / 60)) $((t % 60)) "$*" >&3
+}
+
+# die WHAT [WHAT-TO-DO]: one line, exit status 1.
+die()
+{
+	printf 'lab: %s%s\n' "$1" "${2:+ ($2)}" >&2
+	exit 1
+}
+
+# usage_if_asked ARG...: the script's leading comment is its help.
+usage_if_asked()
+{
+	local arg
+
+	for arg; do
+		case $arg in
+		-h|--help)
+			sed -n '3,/^[^#]/ { /^#/ s/^# \?//p }' "$0"
+			exit 0
+			;;
+		esac
+	done
+}
+
+# bound COMMAND...: run it so that it does not outlive this shell, however
+# this shell dies.
+bound()
+{
+	setpriv --pdeathsig TERM -- "$@"
+}
+
+# lock NAME: hold the lock until the script, and what it runs, exits.
+lock()
+{
+	local fd
+
+	mkdir -p "$CACHE/locks" || die "cannot create $CACHE" "set LAB_CACHE=DIR"
+	exec {fd}>"$CACHE/locks/$1"
+	flock -n "$fd" && return
+	say "waiting for another run that uses $1"
+	flock "$fd"
+}
+
+# need_space MEGABYTES: rather one line now than a full disk later.
+need_space()
+{
+	local free
+
+	mkdir -p "$CACHE" || die "cannot create $CACHE" "set LAB_CACHE=DIR"
+	free=$(df -Pm "$CACHE" | awk 'NR == 2 { print $4 }')
+	[ "$free" -ge "$1" ] ||
+		die "$free MB free in $CACHE, $1 MB needed" "free some, or set LAB_CACHE=DIR"
+}
+
+# names DIR: what can be chosen from, for an error message.
+names()
+{
+	find "$1" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -sd' '
+}

@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Usage: lab/run.sh [--times N] SCENARIO...
+#
+# For each scenario (a file in lab/scenarios), N times: build the kernel, boot
+# it, run the job, judge; end with a table of the verdicts.  Exit status 0 if
+# each is what its scenario expects, 1 if not, 130 after Ctrl-C.
+#
+# Each run leaves a directory in runs/; `make clean-runs` removes them.
+#
+# With TREE=DIR in the environment, kernels come from that tree instead of the
+# scenario's base, see lab/fetch.sh; with SERIES=NAME, a scenario that wants
+# the series takes patches/NAME instead of the one of its base.
+
+. "$(dirname "$0")/lib.sh"
+usage_if_asked "$@"
+
+times=1
+if [ "${1:-}" = --times ]; then
+	[[ ${2:-} =~ ^[1-9][0-9]*$ ]] || die "--times needs a number" "lab/run.sh --help"
+	times=$2
+	shift 2
+fi
+[ $# -gt 0 ] || die "which scenario?" "of: $(names "$LAB/scenarios")"
+for scenario; do
+	[ -f "$LAB/scenarios/$scenario" ] || die "unknown scenario '$scenario'" "one of: $(names "$LAB/scenarios")"
+done
+
+# Before anything is built: a typo must not cost ten minutes.
+load()
+{
+	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' TITLE=''
+	# shellcheck source=/dev/null
+	. "$LAB/scenarios/$1"
+	series=none
+	[ "$PATCHED" != yes ] ||
+		series=${SERIES:-$(sed -n 's/^SERIES=//p' "$LAB/bases/$BASE")}
+}
+
+# A directory that no other run has.
+new_run()
+{
+	local run n=0
+
+	mkdir -p "$RUNS"
+	run=$RUNS/$(date +%Y%m%d-%H%M%S)-$1
+	until mkdir "$run${suffix:=}" 2>/dev/null; do
+		n=$((n + 1))
+		[ "$n" -lt 100 ] || die "cannot create $run" "disk full? set LAB_RUNS=DIR"
+		suffix=.$n
+	done
+	echo "$run$suffix"
+}
+
+# build_error RUN OBJ: as a verdict, with the end of the log.
+build_error()
+{
+	{ echo BUILD-ERROR; tail -n 20 "$2/build.log"; } >"$1/verdict"
+}
+
+run_scenario()
+{
+	local scenario=$1 run obj status=0
+
+	load "$scenario"
+	run=$(new_run "$scenario")
+	printf '%s\n' "$JOB" >"$run/job"
+	echo "$APPEND" >"$run/append"
+	echo "$CPUS" >"$run/cpus"
+	echo "$TIMEOUT" >"$run/timeout"
+	# shellcheck disable=SC2086
+	obj=$("$LAB/build.sh" "$BASE" "$series" $CONFIGS) || status=$?
+	case $status in
+	0)	version=$(cat "$obj/version")
+		say "booting $scenario: Linux $version, $TITLE"
+		"$LAB/boot.sh" "$run" "$obj"
+		"$LAB/judge.sh" "$run" >/dev/null
+		;;
+	2)	version='?'
+		build_error "$run" "$obj"
+		;;
+	*)	rm -rf "$run"
+		exit 1
+		;;
+	esac
+	verdict=$(head -n 1 "$run/verdict")
+	say "$scenario: $verdict, expected $EXPECT ($(cat "$run/seconds" 2>/dev/null || echo 0) s), see ${run#"$TOP"/}/verdict"
+	printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$version" "$TITLE" "$EXPECT" "$verdict" \
+		"$(cat "$run/seconds" 2>/dev/null || echo 0)" "${run#"$TOP"/}" >>"$table"
+}
+
+mkdir -p "$CACHE"
+table=$(mktemp -p "$CACHE")
+trap 'rm -f "$table"' EXIT
+trap 'exit 130' INT TERM
+
+for scenario; do
+	for ((i = 0; i < times; i++)); do
+		run_scenario "$scenario"
+	done
+done
+
+# Plain text, as wide as it needs to be.
+{
+	printf 'Linux\tkernel\texpected\tverdict\tseconds\trun\n'
+	cat "$table"
+} | awk -F'\t' '
+{ for (i = 1; i <= NF; i++) { cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i) } }
+END {
+	for (r = 1; r <= NR; r++) {
+		line = ""
+		for (i = 1; i <= NF; i++)
+			line = line sprintf("%-" width[i] "s  ", cell[r, i])
+		sub(/ +$/, "", line)
+		print line
+	}
+}'
+awk -F'\t' '$3 != $4 { bad = 1 } END { exit bad }' "$table"

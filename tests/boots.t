@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The boots that a developer needs at each change, one result each, and the
+# series themselves: that they survive a round trip.
+
+. "$(dirname "$0")/tap.sh"
+cd "$TOP"
+
+for base in lab/bases/*; do
+	base=$(basename "$base")
+	ok "series of $base: patches -> commits -> patches is the identity" lab/series.sh check "$base"
+done
+
+for scenario in lab/scenarios/*; do
+	scenario=$(basename "$scenario")
+	# Progress belongs on the terminal, the table is explanation enough.
+	if lab/run.sh "$scenario" >"$tmp/table"; then
+		echo "ok boot $scenario: $(sed -n 's/^EXPECT=//p' "lab/scenarios/$scenario")"
+	else
+		echo "not ok boot $scenario"
+		sed 's/^/# /' "$tmp/table"
+	fi
+done

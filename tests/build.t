@@ -1,0 +1,121 @@
+#!/bin/bash
+# shellcheck disable=SC2016,SC2034 # what ok evaluates is expanded later
+# SPDX-License-Identifier: GPL-2.0-only
+# Building and running, with a kernel that is a Makefile: the check of the
+# configuration, errors, the way from TREE=DIR to a verdict, and the series.
+
+. "$(dirname "$0")/tap.sh"
+
+export LAB_CACHE=$tmp/cache LAB_RUNS=$tmp/runs TREE=$tmp/linux
+mkdir -p "$TREE/virt/kvm"
+
+# allnoconfig takes over what it is given, but for symbols called *_DROPPED.
+cat >"$TREE/Makefile" <<'END'
+kernelversion:
+	@echo 6.99.0
+allnoconfig:
+	grep -v _DROPPED $(KCONFIG_ALLCONFIG) >$(O)/.config
+bzImage:
+	@echo '  CC      virt/kvm/eventfd.o'
+	cp virt/kvm/eventfd.c $(O)/bzImage
+	! grep '^error:' virt/kvm/eventfd.c
+	! grep '^hang' virt/kvm/eventfd.c || sleep 60
+	echo built >>$(O)/times-built
+END
+touch "$TREE/Kbuild"
+echo 'int x;' >"$TREE/virt/kvm/eventfd.c"
+
+commit()
+{
+	git -C "$TREE" -c user.name=t -c user.email=t@localhost commit -qam "${1:-change}"
+}
+git init -q "$TREE"
+git -C "$TREE" add .
+commit
+
+# A lab of our own, with fragments, scenarios and a series for that kernel.
+cp -r "$TOP/lab" "$tmp/lab"
+mkdir -p "$tmp/patches/good" "$tmp/patches/bad" "$tmp/patches/sloppy"
+echo 'CONFIG_A=y' >"$tmp/lab/configs/fine"
+printf 'CONFIG_A=y\nCONFIG_B_DROPPED=y\n' >"$tmp/lab/configs/dropped"
+printf '# CONFIG_A is not set\n' >"$tmp/lab/configs/unwanted"
+cat >"$tmp/lab/scenarios/fake" <<'END'
+TITLE=fake
+BASE=7.3.y
+PATCHED=no
+CONFIGS=fine
+JOB=none
+TIMEOUT=1
+CPUS=1
+EXPECT=PASS
+END
+build=$tmp/lab/build.sh
+
+# series NAME LINE: a patch that adds LINE to eventfd.c.
+series()
+{
+	git -C "$TREE" checkout -qb "$1"
+	echo "$2" >>"$TREE/virt/kvm/eventfd.c"
+	commit "KVM: Add a line"
+	git -C "$TREE" format-patch -q -1 -o "$tmp/patches/$1"
+	git -C "$TREE" checkout -q -
+}
+series good 'int y;'
+series sloppy 'int z; '
+series bad 'int y;'
+sed -i 's/^ int x;/ int unheard_of;/' "$tmp/patches/bad"/*
+
+# The object directory that lab/build.sh makes for a series, `none` or not.
+none=$tmp/cache/build/tree-$(printf '%s\n' "$TREE" | sha1sum | cut -c1-8)-none-fine
+good=${none/-none-/-good-}
+
+times_built()
+{
+	wc -l <"$none/times-built"
+}
+
+ok "build: a kernel" "$build" 7.3.y none fine
+ok "build: a second run keeps it" eval '"$build" 7.3.y none fine && [ "$(times_built)" = 1 ]'
+ok "build: a symbol that is dropped is an error" eval '! "$build" 7.3.y none dropped'
+ok "build: ... which names it" grep -q 'not set although a fragment asks for it: CONFIG_B_DROPPED=y' \
+	"${none/%fine/dropped}/build.log"
+ok "build: a symbol that is set against a fragment is an error" eval '! "$build" 7.3.y none fine unwanted'
+
+ok "series: applied with git am" eval '"$build" 7.3.y good fine && grep -qx "int y;" "$good/bzImage"'
+ok "series: stock stays stock" eval '"$build" 7.3.y none fine && ! grep -q "int y;" "$none/bzImage"'
+ok "series: one that does not apply is one clear line" fails 1 'lab: patches/bad does not apply: .*the tree is Linux 6.99.0' \
+	"$build" 7.3.y bad fine
+ok "series: white space damage is an error" fails 1 'lab: patches/sloppy does not apply' "$build" 7.3.y sloppy fine
+ok "series: an unknown one is one clear line" fails 1 "lab: unknown series 'none-such' \(one of: bad good" \
+	"$build" 7.3.y none-such fine
+ok "series: after the failures, a good one still applies" "$build" 7.3.y good fine
+ok "TREE: is not written to" eval '[ -z "$(git -C "$TREE" status --porcelain)" ] && [ -z "$(git -C "$TREE" tag)" ]'
+
+# Killed while it builds, with its process group.
+killed_half_way()
+{
+	echo 'hang' >>"$TREE/virt/kvm/eventfd.c"
+	commit
+	setsid "$build" 7.3.y none fine &
+	until [ -e "$none/bzImage" ] &&
+	      grep -q hang "$none/bzImage"; do sleep 0.1; done
+	touch "$none/half.o"
+	kill -KILL -- "-$!"
+	wait $! || true
+	sed -i '/hang/d' "$TREE/virt/kvm/eventfd.c"
+	commit
+	"$build" 7.3.y none fine && [ ! -e "$none/half.o" ]
+}
+ok "build: killed half-way, the next run starts over" killed_half_way
+
+echo 'error: expected declaration' >>"$TREE/virt/kvm/eventfd.c"
+commit
+ok "run: a kernel that does not build is a BUILD-ERROR" eval '
+	! "$tmp/lab/run.sh" fake >"$tmp/table" && grep -q "PASS *BUILD-ERROR" "$tmp/table"'
+ok "run: ... and its verdict has the compiler's words" grep -q 'error: expected declaration' "$tmp"/runs/*/verdict
+echo 'warning: unused' >"$TREE/virt/kvm/eventfd.c"
+sed -i 's/^\tcp /\tcat virt\/kvm\/eventfd.c; cp /' "$TREE/Makefile"
+commit
+ok "build: a warning is an error" eval '! "$build" 7.3.y none fine'
+
+unset TREE

@@ -1,0 +1,103 @@
+#!/bin/bash
+# shellcheck disable=SC2016,SC2034 # what ok evaluates is expanded later
+# SPDX-License-Identifier: GPL-2.0-only
+# The fetcher, with an apt that is a script and a kernel that is four files:
+# what it does when things are missing, broken, or killed half-way.
+
+. "$(dirname "$0")/tap.sh"
+
+export LAB_CACHE=$tmp/cache PATH=$tmp/bin:$PATH
+mkdir -p "$tmp/bin" "$tmp/served" "$tmp/linux-6.18.7"
+
+# A kernel: enough for `make kernelversion`, a build and a series.
+printf 'kernelversion:\n\t@echo 6.18.7\n' >"$tmp/linux-6.18.7/Makefile"
+touch "$tmp/linux-6.18.7/Kbuild"
+tar -C "$tmp" -cJf "$tmp/served/linux_6.18.7.orig.tar.xz" linux-6.18.7
+
+# apt-get serves what is in $tmp/served; FAKE_SUITE_MISSING, FAKE_NO_MIRROR.
+cat >"$tmp/bin/apt-get" <<END
+#!/bin/bash
+echo "\$*" >>"$tmp/apt-calls"
+case \$* in
+indextargets*)	[ -n "\${FAKE_NO_MIRROR:-}" ] || echo http://mirror.invalid/debian/ ;;
+*update*)	[ -z "\${FAKE_SUITE_MISSING:-}" ] ||
+			echo "E: The repository 'http://mirror.invalid/debian x Release' does not have a Release file." ;;
+*source*)	v=\$*; v=\${v##*=}; v=\${v%%-*}; cp "$tmp/served/linux_\$v.orig.tar.xz" . ;;
+esac
+END
+cat >"$tmp/bin/apt-cache" <<'END'
+#!/bin/bash
+printf 'Package: linux\nVersion: %s\n\n' 6.18.7-1 6.18.15-1 6.1.4-1 6.19.1-1
+END
+chmod +x "$tmp/bin"/*
+
+fetch()
+{
+	"$LAB/fetch.sh" 6.18.y
+}
+
+is_tree()
+{
+	[ "$(git -C "$tmp/cache/src/6.18.y" log -1 --format=%s stock)" = 'Linux 6.18.7' ] &&
+	[ -z "$(git -C "$tmp/cache/src/6.18.y" status --porcelain)" ] &&
+	[ ! -e "$tmp/cache/src/6.18.y.tmp" ]
+}
+
+# Reading stdout, with progress on stderr out of the way.
+prints_directory()
+{
+	[ "$(fetch)" = "$tmp/cache/src/6.18.y" ]
+}
+
+refetch()
+{
+	rm -rf "$tmp/cache"
+	fetch && is_tree
+}
+
+ok "fetch: without a mirror, one clear line" fails 1 'lab: apt knows no Debian mirror' \
+	env FAKE_NO_MIRROR=1 "$LAB/fetch.sh" 6.18.y
+ok "fetch: a missing suite is one clear line" fails 1 'lab: cannot read suite trixie-backports: .*<mirror>' \
+	env FAKE_SUITE_MISSING=1 "$LAB/fetch.sh" 6.18.y
+
+ok "fetch: takes the newest of the line that is served" prints_directory
+ok "fetch: makes a clean git tree, tagged stock" is_tree
+rm "$tmp/apt-calls"
+ok "fetch: a second run does not ask apt" eval 'prints_directory && [ ! -e "$tmp/apt-calls" ]'
+first=$(git -C "$tmp/cache/src/6.18.y" rev-parse stock || true)
+ok "fetch: the same sources make the same commit" eval 'refetch && [ "$(git -C "$tmp/cache/src/6.18.y" rev-parse stock)" = "$first" ]'
+
+rm -rf "$tmp/cache"
+mkdir -p "$tmp/cache/src/6.18.y.tmp/half"
+ok "fetch: what a killed run left is cleared away" eval 'fetch && is_tree && [ ! -e "$tmp/cache/src/6.18.y/half" ]'
+
+# Killed while git adds the files, with the process group, as by a lost session.
+killed_half_way()
+{
+	rm -rf "$tmp/cache"
+	printf '#!/bin/bash\ncase $* in *" add "*) touch %q; sleep 60 ;; esac\nexec %q "$@"\n' \
+		"$tmp/adding" "$(command -v git)" >"$tmp/bin/git"
+	chmod +x "$tmp/bin/git"
+	setsid "$LAB/fetch.sh" 6.18.y &
+	until [ -e "$tmp/adding" ]; do sleep 0.1; done
+	kill -KILL -- "-$!"
+	wait $! || true
+	rm "$tmp/bin/git"
+	[ ! -e "$tmp/cache/src/6.18.y" ] && fetch && is_tree
+}
+ok "fetch: killed half-way, the next run works" killed_half_way
+
+rm -rf "$tmp/cache"
+cp "$tmp/served/linux_6.18.7.orig.tar.xz" "$tmp/whole"
+truncate -s 100 "$tmp/served/linux_6.18.7.orig.tar.xz"
+ok "fetch: a damaged archive is one clear line" fails 1 'lab: cannot unpack linux_6.18.7.orig.tar.xz: .*delete' fetch
+ok "fetch: ... and leaves no tree behind" test ! -e "$tmp/cache/src/6.18.y"
+cp "$tmp/whole" "$tmp/served/linux_6.18.7.orig.tar.xz"
+ok "fetch: ... and the next run works" eval 'fetch && is_tree'
+
+rm -rf "$tmp/cache" "$tmp/served"/*
+ok "fetch: nothing served is one clear line" fails 1 'lab: no 6.18.y of linux can be downloaded' fetch
+
+printf '#!/bin/sh\necho; echo x 1 1 12\n' >"$tmp/bin/df"
+chmod +x "$tmp/bin/df"
+ok "fetch: a full disk is one clear line" fails 1 'lab: 12 MB free in .*, 5000 MB needed' fetch

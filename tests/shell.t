@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The scripts: shellcheck, --help, and one clear line for wrong arguments.
+
+. "$(dirname "$0")/tap.sh"
+cd "$TOP"
+
+scripts=(lab/*.sh tests/*.sh tests/*.t .ci/run)
+ok "shellcheck is silent" shellcheck "${scripts[@]}"
+ok "shellcheck is silent about the guest's init" shellcheck -s sh lab/init
+
+helps()
+{
+	local out
+
+	out=$("$1" --help) && [ "$(head -c 6 <<<"$out")" = Usage: ] && [ "$(wc -l <<<"$out")" -ge 3 ]
+}
+
+for script in lab/*.sh; do
+	[ "$script" = lab/lib.sh ] || ok "$script --help" helps "$script"
+done
+
+ok "run: unknown scenario" fails 1 "lab: unknown scenario 'nonsense' \(one of: .*stock-proxy" lab/run.sh nonsense
+ok "run: no scenario" fails 1 'lab: which scenario' lab/run.sh
+ok "run: bad number of times" fails 1 'lab: --times needs' lab/run.sh --times 0 stock-proxy
+ok "fetch: unknown base" fails 1 "lab: unknown base '5.x' \(one of: .*6.18.y" lab/fetch.sh 5.x
+ok "fetch: TREE that is not there" fails 1 'lab: TREE=/nonexistent does not exist' \
+	env TREE=/nonexistent lab/fetch.sh 7.3.y
+ok "fetch: TREE that is no kernel" fails 1 'is not a kernel tree' env TREE=/usr lab/fetch.sh 7.3.y
+ok "build: unknown fragment" fails 1 "lab: unknown fragment 'nonsense'" \
+	lab/build.sh 7.3.y none base nonsense
+ok "series: wrong arguments" fails 1 'lab: unknown arguments: frobnicate' lab/series.sh frobnicate
+ok "series: unknown base" fails 1 "lab: unknown base '5.x'" lab/series.sh check 5.x
+ok "judge: not a run" fails 1 'is not the directory of a run' lab/judge.sh "$tmp"
+
+# What is committed must not tell where it was made.
+clean()
+{
+	! git grep -nE 'deb\.debian\.org|/(work|home|root)/[a-z]' -- . ':!patches' ':!tests/shell.t' &&
+	! git grep -nE '(deb|ftp)\.debian\.org' -- patches
+}
+ok "no mirror's host and no absolute path in what is committed" clean

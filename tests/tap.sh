@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# What the tests of the lab share.  Sourced, never run.
+
+. "$(dirname "${BASH_SOURCE[0]}")/../lab/lib.sh"
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+# ok NAME COMMAND...: one result; what the command printed explains a failure.
+ok()
+{
+	local name=$1
+	shift
+
+	if "$@" >"$tmp/output" 2>&1; then
+		echo "ok $name"
+	else
+		echo "not ok $name"
+		sed 's/^/# /' "$tmp/output"
+	fi
+}
+
+# fails STATUS PATTERN COMMAND...: the command exits with STATUS, and its last
+# line on stderr, one line, matches PATTERN.
+fails()
+{
+	local want=$1 pattern=$2 got=0
+	shift 2
+
+	"$@" >"$tmp/stdout" 2>"$tmp/stderr" || got=$?
+	cat "$tmp/stderr"
+	[ "$got" = "$want" ] || { echo "exit status $got, not $want"; return 1; }
+	grep -vE '^\[ *[0-9]+m' "$tmp/stderr" >"$tmp/lines" || true
+	[ "$(wc -l <"$tmp/lines")" = 1 ] || { echo "not one line of error"; return 1; }
+	grep -qE "$pattern" "$tmp/lines" || { echo "no line like '$pattern'"; return 1; }
+}
