@@ -8,6 +8,8 @@
 # that a fragment asks for is not set, or if the compiler warns.  A kernel that
 # was built already from the same sources, configuration and compiler is kept.
 #
+# A line of a fragment that starts with `#? ` counts only where the symbol exists.
+#
 # Exit status 2 means that the sources are there but do not configure or build;
 # the object directory, printed all the same, has the reason in build.log.
 
@@ -32,15 +34,32 @@ check_config()
 	done
 }
 
+# The fragments in one, each line once, as Kconfig warns of repetitions, with
+# `#? ` off lines whose symbol some Kconfig file has.
+fragment()
+{
+	local line symbol
+
+	cat "${fragments[@]}" | while IFS= read -r line; do
+		if [[ $line = '#? CONFIG_'* ]]; then
+			symbol=${line#'#? CONFIG_'}
+			grep -rqE --include='Kconfig*' "^(menu)?config ${symbol%%=*}\$" "$src" || continue
+			line=${line#'#? '}
+		fi
+		printf '%s\n' "$line"
+	done | awk '!/^(# )?CONFIG_/ || !seen[$0]++'
+}
+
 configure()
 {
 	local missed
 
-	cat "${fragments[@]}" >"$obj/fragment"
+	fragment >"$obj/fragment"
 	"${kmake[@]}" -s KCONFIG_ALLCONFIG="$obj/fragment" allnoconfig >"$log" 2>&1 ||
 		fail "configuring fails"
 	missed=$(check_config "$obj/.config" "$obj/fragment" | paste -sd' ')
 	[ -z "$missed" ] || fail "not set although a fragment asks for it: $missed"
+	! grep -q 'warning:' "$log" || fail "configures with a warning: $(grep -m 1 'warning:' "$log")"
 }
 
 # fail WHY: the reason becomes the last line of the log, and the exit status 2.

@@ -129,7 +129,6 @@ make_git()
 	say "making a git tree of Linux $version" &&
 	git init -q "$dir" &&
 	git -C "$dir" config core.compression 1 &&
-	git -C "$dir" config gc.auto 0 &&
 	bound git -C "$dir" -c core.fsync=none add -f -A . &&
 	GIT_AUTHOR_NAME=lab GIT_AUTHOR_EMAIL=lab@localhost \
 	GIT_AUTHOR_DATE='2026-01-01 00:00 +0000' GIT_COMMITTER_DATE='2026-01-01 00:00 +0000' \

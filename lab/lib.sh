@@ -17,8 +17,10 @@ NEWEST_BASE=7.3.y
 export LAB_T0=${LAB_T0:-$(date +%s)}
 
 export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}
-# Applying patches must not need, or obey, the user's own git configuration.
+# Applying patches must not need, or obey, the user's own git configuration, and
+# must not start to repack a kernel tree in the background.
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=gc.auto GIT_CONFIG_VALUE_0=0
 export GIT_COMMITTER_NAME=lab GIT_COMMITTER_EMAIL=lab@localhost
 
 # say TEXT...: progress, with the time since the start, on the stderr that the

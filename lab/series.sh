@@ -114,6 +114,7 @@ lay_out()
 	src=$("$LAB/fetch.sh" "$base")
 	bound git clone -q --local --no-checkout "$src" "$dir"
 	mapfile -t files < <(patches "$series")
+	git -C "$dir" config gc.auto 0
 	git -C "$dir" checkout -q -b "$series" stock
 	git -C "$dir" -c core.hooksPath=/dev/null am -q --committer-date-is-author-date "${files[@]}"
 	[ ! -f "$TOP/patches/$series/$COVER" ] ||

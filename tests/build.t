@@ -23,6 +23,7 @@ bzImage:
 	echo built >>$(O)/times-built
 END
 touch "$TREE/Kbuild"
+printf 'config KNOWN\n\tbool\n' >"$TREE/Kconfig"
 echo 'int x;' >"$TREE/virt/kvm/eventfd.c"
 
 commit()
@@ -39,6 +40,7 @@ mkdir -p "$tmp/patches/good" "$tmp/patches/bad" "$tmp/patches/sloppy"
 echo 'CONFIG_A=y' >"$tmp/lab/configs/fine"
 printf 'CONFIG_A=y\nCONFIG_B_DROPPED=y\n' >"$tmp/lab/configs/dropped"
 printf '# CONFIG_A is not set\n' >"$tmp/lab/configs/unwanted"
+printf '#? CONFIG_KNOWN=y\n#? CONFIG_UNKNOWN_DROPPED=y\n' >"$tmp/lab/configs/optional"
 cat >"$tmp/lab/scenarios/fake" <<'END'
 TITLE=fake
 BASE=7.3.y
@@ -80,6 +82,9 @@ ok "build: a symbol that is dropped is an error" eval '! "$build" 7.3.y none dro
 ok "build: ... which names it" grep -q 'not set although a fragment asks for it: CONFIG_B_DROPPED=y' \
 	"${none/%fine/dropped}/build.log"
 ok "build: a symbol that is set against a fragment is an error" eval '! "$build" 7.3.y none fine unwanted'
+ok "build: an optional symbol that the kernel knows is set, another is no error" eval '
+	"$build" 7.3.y none optional && grep -qx CONFIG_KNOWN=y "${none/%fine/optional}/.config" &&
+	! grep -q UNKNOWN "${none/%fine/optional}/.config"'
 
 ok "series: applied with git am" eval '"$build" 7.3.y good fine && grep -qx "int y;" "$good/bzImage"'
 ok "series: stock stays stock" eval '"$build" 7.3.y none fine && ! grep -q "int y;" "$none/bzImage"'
