@@ -5,7 +5,7 @@
 # The four boots that tell the story, in its order.
 DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep
 
-.PHONY: help demo test run tree patches check-patches deps clean clean-runs distclean
+.PHONY: help demo test run tree patches check-patches check-series model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: four boots, a table'
@@ -16,6 +16,8 @@ help:
 	@echo 'make tree BASE=NAME          a git tree, work/SERIES, with the base'\''s series as commits'
 	@echo 'make patches BASE=NAME       write the commits of that tree back to patches/SERIES'
 	@echo 'make check-patches           prove that patches -> commits -> patches is the identity'
+	@echo 'make check-series            each patch of each series: applies, builds, checkpatch; a table'
+	@echo 'make model                   the Spin models: bad variants fail, good ones pass; a table'
 	@echo 'make deps                    install through apt what the lab needs'
 	@echo 'make clean                   remove built kernels and selftests'
 	@echo 'make clean-runs              remove the results of runs'
@@ -44,6 +46,13 @@ patches: deps
 
 check-patches: deps
 	@for base in $(notdir $(wildcard lab/bases/*)); do lab/series.sh check $$base || exit; done
+
+check-series: deps
+	@lab/check-series.sh $(notdir $(wildcard lab/bases/*))
+
+model:
+	@lab/deps.sh spin
+	@model/check.sh
 
 clean:
 	@. lab/lib.sh && rm -rf "$$CACHE/build" "$$CACHE/selftests"

@@ -7,7 +7,8 @@
 # everything in the directory RUN, which must hold
 #
 #   job      the commands to run in the guest, one a line; the first word of
-#            each names one of KVM's selftests, or run_kselftest.sh
+#            each names one of KVM's selftests, run_kselftest.sh, or an applet
+#            of busybox
 #   append   parameters for the kernel's command line
 #   cpus     number of the guest's CPUs
 #   timeout  seconds of wall-clock time that QEMU may take
@@ -25,7 +26,7 @@
 usage_if_asked "$@"
 
 [ $# = 2 ] || die "a run's directory and a kernel are needed" "lab/boot.sh --help"
-run=$1 obj=$2 cpus=$(cat "$1/cpus")
+run=$1 obj=$2
 
 # gen_init_cpio makes device nodes without being root, and comes with the kernel.
 initramfs()
@@ -45,18 +46,21 @@ initramfs()
 	END
 	while read -r word _; do
 		file=$(find "$tests" -name "$(basename "$word")" -type f | head -n 1)
-		[ -n "$file" ] || die "no selftest is called '$word'"
-		echo "file /tests/$(basename "$word") $file 755 0 0"
+		if [ -n "$file" ]; then
+			echo "file /tests/$(basename "$word") $file 755 0 0"
+		else
+			busybox --list | grep -qxF -- "$word" || die "no selftest is called '$word'"
+		fi
 	done <"$run/job" | sort -u
 }
 
-# The installed kselftest runner, for a job that wants it.
+# The installed kselftest runner, and the tests that it may be asked for.
 runner()
 {
 	local tests=$1 file
 
 	for file in run_kselftest.sh kselftest-list.txt kselftest/runner.sh kselftest/ktap_helpers.sh \
-		    kselftest/prefix.pl kvm/settings kvm/irqfd_resampler_test; do
+		    kvm/settings kvm/irqfd_resampler_test kvm/irqfd_test; do
 		[ -e "$tests/$file" ] || continue
 		echo "dir /tests/$(dirname "$file") 755 0 0"
 		echo "file /tests/$file $tests/$file 755 0 0"
@@ -65,7 +69,7 @@ runner()
 
 qemu=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
       -sandbox "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-      -machine q35 -accel "tcg,thread=multi" -cpu max -smp "$cpus,sockets=$cpus" -m 1G
+      -machine q35 -accel "tcg,thread=multi" -cpu max -smp "$(cat "$run/cpus")" -m 1G
       -serial file:console -serial file:results
       -kernel "$obj/arch/x86/boot/bzImage" -initrd initramfs.cpio
       -append "console=ttyS0 panic=-1 $(cat "$run/append")")

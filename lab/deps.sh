@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Usage: lab/deps.sh [--check]
+# Usage: lab/deps.sh [--check] [COMMAND...]
 #
 # Install through apt what the lab needs and this machine lacks, and say what.
-# With --check, only say what is lacking; exit status 1 if anything is.
+# With --check, only say what is lacking; exit status 1 if anything is.  Each
+# COMMAND is needed as well, and in a package of the same name.
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
@@ -28,11 +29,12 @@ needed()
 	qemu-system-x86_64 qemu-system-x86
 	gelf:/usr/include/gelf.h libelf-dev
 	libc:/usr/include/stdio.h libc6-dev
-	libcap:/usr/include/sys/capability.h libcap-dev
 	keyring:/usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 	shellcheck shellcheck
 	END
 }
+
+more=()
 
 # busybox without -static is dynamically linked and of no use to the guest.
 present()
@@ -49,7 +51,7 @@ missing()
 {
 	local what package
 
-	needed | while read -r what package; do
+	{ needed; for what in "${more[@]}"; do echo "$what $what"; done; } | while read -r what package; do
 		present "$what" || echo "$package"
 	done | sort -u | paste -sd' '
 }
@@ -72,10 +74,18 @@ install()
 		    "see $CACHE/apt-install.log"
 }
 
+check=no
+for arg; do
+	case $arg in
+	--check)	check=yes ;;
+	*)		more+=("$arg") ;;
+	esac
+done
+
 mkdir -p "$CACHE" || die "cannot create $CACHE" "set LAB_CACHE=DIR"
 lacking=$(missing)
 [ -n "$lacking" ] || exit 0
-[ "${1:-}" != --check ] || die "packages are missing: $lacking" "run lab/deps.sh"
+[ $check = no ] || die "packages are missing: $lacking" "run lab/deps.sh"
 install "$lacking"
 lacking=$(missing)
 [ -z "$lacking" ] || die "still missing after apt-get install: $lacking"
