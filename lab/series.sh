@@ -100,21 +100,24 @@ format()
 	GIT_COMMITTER_EMAIL=$(git -C "$dir" log -1 --format=%ae "$author")
 	GIT_COMMITTER_DATE=$(git -C "$dir" log -1 --format=%aI HEAD)
 	export GIT_COMMITTER_DATE
-	git -C "$dir" format-patch -q --no-signature --zero-commit --base=stock \
+	git -C "$dir" format-patch -q --no-signature --zero-commit --base=stock --abbrev=12 \
 		--stat=72 "${cover[@]}" -o "$out" stock..HEAD
 	[ ! -f "$out/0000-cover-letter.patch" ] ||
 		mv "$out/0000-cover-letter.patch" "$out/$COVER"
 }
 
-# lay_out BASE SERIES DIR: a work tree that outlives the cache (objects are hard links).
+# lay_out BASE SERIES DIR [sparse]: a work tree that outlives the cache (objects
+# are hard links); sparse, with no files but those that the series touches.
 lay_out()
 {
-	local base=$1 series=$2 dir=$3 src files
+	local base=$1 series=$2 dir=$3 sparse=${4:-} src files
 
 	src=$("$LAB/fetch.sh" "$base")
 	bound git clone -q --local --no-checkout "$src" "$dir"
 	mapfile -t files < <(patches "$series")
 	git -C "$dir" config gc.auto 0
+	[ -z "$sparse" ] || sed -n 's,^diff --git a/.* b/,/,p' "${files[@]}" | sort -u |
+		git -C "$dir" sparse-checkout set --no-cone --stdin
 	git -C "$dir" checkout -q -b "$series" stock
 	git -C "$dir" -c core.hooksPath=/dev/null am -q --committer-date-is-author-date "${files[@]}"
 	[ ! -f "$TOP/patches/$series/$COVER" ] ||
@@ -168,7 +171,7 @@ check()
 	tmp=$(mktemp -d -p "$CACHE")
 	# shellcheck disable=SC2064
 	trap "rm -rf '$tmp'" EXIT
-	lay_out "$1" "$series" "$tmp/tree"
+	lay_out "$1" "$series" "$tmp/tree" sparse
 	format "$tmp/tree" "$series" "$tmp/patches"
 	if ! grep -qx "base-commit: $(git -C "$tmp/tree" rev-parse stock)" "$TOP/patches/$series"/*; then
 		say "note: patches/$series were made on another point release, offsets and blob ids are not compared"
