@@ -100,7 +100,7 @@ format()
 	GIT_COMMITTER_EMAIL=$(git -C "$dir" log -1 --format=%ae "$author")
 	GIT_COMMITTER_DATE=$(git -C "$dir" log -1 --format=%aI HEAD)
 	export GIT_COMMITTER_DATE
-	git -C "$dir" format-patch -q --no-signature --zero-commit --base=stock --abbrev=12 \
+	git -C "$dir" -c core.abbrev=12 format-patch -q --no-signature --zero-commit --base=stock \
 		--stat=72 "${cover[@]}" -o "$out" stock..HEAD
 	[ ! -f "$out/0000-cover-letter.patch" ] ||
 		mv "$out/0000-cover-letter.patch" "$out/$COVER"
