@@ -38,7 +38,12 @@ patterns()
 	sed -n "s/^$1\t//p" "$LAB/badness"
 }
 
-# bad KIND: the lines of the console that match.
+# console PATTERN, bad KIND: the lines of the console that match, if any.
+console()
+{
+	grep -aE -- "$1" "$tmp/console" || true
+}
+
 bad()
 {
 	grep -aE -f <(patterns "$1") "$tmp/console" || true
@@ -78,16 +83,16 @@ cycle()
 	tasks >"$tmp/tasks"
 	grep -q '^holder' "$tmp/tasks" || return 0
 	waiters=$(grep -c '^waiter' "$tmp/tasks" || true)
-	pending=$(grep -aE '^ *pending:.*(process_srcu|srcu_invoke_callbacks)' "$tmp/console" | tail -n 1)
+	pending=$(console '^ *pending:.*(process_srcu|srcu_invoke_callbacks)' | tail -n 1)
 	[ "$waiters" -gt 0 ] && [ -n "$pending" ] || return 0
 	awk -F'\t' '$1 == "holder" {
 		printf "waits for a grace period inside %s(): %s, pid %s\n", $4, $3, $2 }' "$tmp/tasks"
-	grep -aE 'blocked on a mutex likely owned by' "$tmp/console" | sort -u | head -n 3
+	console 'blocked on a mutex likely owned by' | sort -u | sed -n 1,3p
 	echo "wait for the lock: $waiters tasks, such as $(awk -F'\t' '
 		$1 == "waiter" { print $3 ", pid " $2 ", in " $4 "()"; exit }' "$tmp/tasks")"
 	echo "pending work:${pending#*pending:}"
-	grep -aE '^ *in-flight:.*irqfd_shutdown' "$tmp/console" | tail -n 1 | sed 's/^ */irqfd workers /'
-	pool=$(grep -aE '^ *pool [0-9]+: .*idle:' "$tmp/console" | tail -n 1)
+	console '^ *in-flight:.*irqfd_shutdown' | tail -n 1 | sed 's/^ */irqfd workers /'
+	pool=$(console '^ *pool [0-9]+: .*hung=[1-9].*idle:' | tail -n 1)
 	echo "the pool, with idle workers that nobody wakes: ${pool:-not shown}"
 }
 
