@@ -63,6 +63,7 @@ clean-runs:
 distclean:
 	@. lab/lib.sh && rm -rf "$$CACHE"
 
-# The variables that the lab's scripts read.
+# The variables that the lab's scripts read; elapsed time counts from here.
 export TREE SERIES
+export LAB_T0 := $(shell date +%s)
 SHELL := /bin/bash

@@ -44,12 +44,15 @@ selftests()
 
 check_base()
 {
-	local base=$1 series commit build tests style
+	local base=$1 series commit build tests style SERIES='' CONFIGS=''
 
-	series=$(sed -n 's/^SERIES=//p' "$LAB/bases/$base")
+	# shellcheck source=/dev/null
+	. "$LAB/bases/$base"
+	series=$SERIES
 	src=$("$LAB/fetch.sh" "$base")
 	# The whole series once, for the configuration and the check of it.
-	obj=$("$LAB/build.sh" "$base" "$series" base hang)
+	# shellcheck disable=SC2086
+	obj=$("$LAB/build.sh" "$base" "$series" $CONFIGS)
 	lock "build-$(basename "$src")"
 	log=$obj/check.log
 	: >"$log"

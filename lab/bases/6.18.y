@@ -4,3 +4,5 @@ SUITE=trixie-backports
 SOURCE=linux
 VERSION=6.18
 SERIES=6.18.y
+# What its patches are checked with, a kernel that is built anyway.
+CONFIGS="base hang proxy"

@@ -3,3 +3,4 @@
 SUITE=trixie-backports
 PACKAGE=linux-source-7.3
 SERIES=kvm-next
+CONFIGS="base hang lockdep"
