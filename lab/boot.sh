@@ -89,7 +89,7 @@ tests=$("$LAB/selftests.sh")
 
 start=$(date +%s)
 status=0
-(cd "$run" && bound timeout --foreground -k 5 "$(cat timeout)" "${qemu[@]}") \
+(cd "$run" && exec setpriv --pdeathsig TERM -- timeout --foreground -k 5 "$(cat timeout)" "${qemu[@]}") \
 	</dev/null >"$run/qemu-output" 2>&1 || status=$?
 echo $(($(date +%s) - start)) >"$run/seconds"
 if [ "$status" -ge 124 ] && [ "$(cat "$run/seconds")" -ge "$(cat "$run/timeout")" ]; then

@@ -55,10 +55,12 @@ configure_apt()
 # apt exits 0 when an update fails: its warnings tell.
 update()
 {
+	local bad='^(E:|Err:|W: (Failed|Some index))'
+
 	say "asking the Debian mirror for the $1 suite"
-	bound apt-get -qq update >"$APT/update.log" 2>&1 || true
-	! grep -qE '^(E|W|Err)' "$APT/update.log" ||
-		die "cannot read suite $1: $(grep -m 1 -E '^(E|W|Err)' "$APT/update.log" | sed 's,[a-z]*://[^ ]*,<mirror>,g')" \
+	bound apt-get -q update >"$APT/update.log" 2>&1 || true
+	! grep -qE "$bad" "$APT/update.log" ||
+		die "cannot read suite $1: $(grep -m 1 -E "$bad" "$APT/update.log" | sed 's,[a-z]*://[^ ]*,<mirror>,g')" \
 		    "is there a network? see $APT/update.log"
 }
 
@@ -147,6 +149,8 @@ fetch_base()
 	need_space 5000
 	rm -rf "$tmp"
 	mkdir -p "$tmp"
+	# One private apt serves all bases, one at a time.
+	lock apt
 	configure_apt "$SUITE"
 	update "$SUITE"
 	if [ -n "$PACKAGE" ]; then archive=$(fetch_package "$PACKAGE"); else archive=$(fetch_source "$SOURCE" "$VERSION"); fi

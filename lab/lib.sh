@@ -17,6 +17,9 @@ NEWEST_BASE=7.3.y
 export LAB_T0=${LAB_T0:-$(date +%s)}
 
 export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}
+# Do not preprocess first: a miss, and the first build is all misses, then costs
+# little more than the compiler alone.
+export CCACHE_DEPEND=1
 # Applying patches must not need, or obey, the user's own git configuration, and
 # must not start to repack a kernel tree in the background.
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
