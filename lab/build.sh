@@ -10,7 +10,7 @@
 #
 # A line of a fragment that starts with `#? ` counts only where the symbol exists.
 #
-# Exit status 2 means that the sources are there but do not configure or build;
+# Exit status 3 means that the sources are there but do not configure or build;
 # the object directory, printed all the same, has the reason in build.log.
 
 . "$(dirname "$0")/lib.sh"
@@ -62,13 +62,13 @@ configure()
 	! grep -q 'warning:' "$log" || fail "configures with a warning: $(grep -m 1 'warning:' "$log")"
 }
 
-# fail WHY: the reason becomes the last line of the log, and the exit status 2.
+# fail WHY: the reason becomes the last line of the log, and the exit status 3.
 fail()
 {
 	echo "lab: $1" >>"$log"
 	say "$what: $1, see $log"
 	echo "$obj"
-	exit 2
+	exit 3
 }
 
 # Long and silent would look like hung.

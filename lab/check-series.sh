@@ -91,4 +91,4 @@ for base; do
 done
 printf '%-8s %-6s %-6s %-6s %-6s %s\n' base applies builds tests style patch
 cat "$table"
-! grep -q FAIL "$table" || die "a check failed" "see check.log below $CACHE/build"
+! grep -q FAIL "$table" || { say "a check failed, see check.log in $CACHE/build"; exit 1; }

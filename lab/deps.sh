@@ -29,6 +29,7 @@ needed()
 	qemu-system-x86_64 qemu-system-x86
 	gelf:/usr/include/gelf.h libelf-dev
 	libc:/usr/include/stdio.h libc6-dev
+	uuid:/usr/include/uuid/uuid.h uuid-dev
 	keyring:/usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 	shellcheck shellcheck
 	END

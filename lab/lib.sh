@@ -36,11 +36,12 @@ say()
 	printf '[%2dm%02ds] %s\n' $((t / 60)) $((t % 60)) "$*" >&3
 }
 
-# die WHAT [WHAT-TO-DO]: one line, exit status 1.
+# die WHAT [WHAT-TO-DO]: one line, exit status 2.  (1 is for a verdict or a check
+# that is not as it should be.)
 die()
 {
 	printf 'lab: %s%s\n' "$1" "${2:+ ($2)}" >&2
-	exit 1
+	exit 2
 }
 
 # usage_if_asked ARG...: the script's leading comment is its help.

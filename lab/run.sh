@@ -4,7 +4,8 @@
 #
 # For each scenario (a file in lab/scenarios), N times: build the kernel, boot
 # it, run the job, judge; end with a table of the verdicts.  Exit status 0 if
-# each is what its scenario expects, 1 if not, 130 after Ctrl-C.
+# each is what its scenario expects, 1 if not, 2 if a run was not possible, 130
+# after Ctrl-C.
 #
 # Each run leaves a directory in runs/; `make clean-runs` removes them.
 #
@@ -76,11 +77,11 @@ run_scenario()
 		"$LAB/boot.sh" "$run" "$obj"
 		"$LAB/judge.sh" "$run" >/dev/null
 		;;
-	2)	version='?'
+	3)	version='?'
 		build_error "$run" "$obj"
 		;;
 	*)	rm -rf "$run"
-		exit 1
+		exit "$status"
 		;;
 	esac
 	verdict=$(head -n 1 "$run/verdict")

@@ -88,10 +88,10 @@ ok "build: an optional symbol that the kernel knows is set, another is no error"
 
 ok "series: applied with git am" eval '"$build" 7.3.y good fine && grep -qx "int y;" "$good/bzImage"'
 ok "series: stock stays stock" eval '"$build" 7.3.y none fine && ! grep -q "int y;" "$none/bzImage"'
-ok "series: one that does not apply is one clear line" fails 1 'lab: patches/bad does not apply: .*the tree is Linux 6.99.0' \
+ok "series: one that does not apply is one clear line" fails 2 'lab: patches/bad does not apply: .*the tree is Linux 6.99.0' \
 	"$build" 7.3.y bad fine
-ok "series: white space damage is an error" fails 1 'lab: patches/sloppy does not apply' "$build" 7.3.y sloppy fine
-ok "series: an unknown one is one clear line" fails 1 "lab: unknown series 'none-such' \(one of: bad good" \
+ok "series: white space damage is an error" fails 2 'lab: patches/sloppy does not apply' "$build" 7.3.y sloppy fine
+ok "series: an unknown one is one clear line" fails 2 "lab: unknown series 'none-such' \(one of: bad good" \
 	"$build" 7.3.y none-such fine
 ok "series: after the failures, a good one still applies" "$build" 7.3.y good fine
 ok "TREE: is not written to" eval '[ -z "$(git -C "$TREE" status --porcelain)" ] && [ -z "$(git -C "$TREE" tag)" ]'

@@ -20,18 +20,18 @@ for script in lab/*.sh; do
 	[ "$script" = lab/lib.sh ] || ok "$script --help" helps "$script"
 done
 
-ok "run: unknown scenario" fails 1 "lab: unknown scenario 'nonsense' \(one of: .*stock-proxy" lab/run.sh nonsense
-ok "run: no scenario" fails 1 'lab: which scenario' lab/run.sh
-ok "run: bad number of times" fails 1 'lab: --times needs' lab/run.sh --times 0 stock-proxy
-ok "fetch: unknown base" fails 1 "lab: unknown base '5.x' \(one of: .*6.18.y" lab/fetch.sh 5.x
-ok "fetch: TREE that is not there" fails 1 'lab: TREE=/nonexistent does not exist' \
+ok "run: unknown scenario" fails 2 "lab: unknown scenario 'nonsense' \(one of: .*stock-proxy" lab/run.sh nonsense
+ok "run: no scenario" fails 2 'lab: which scenario' lab/run.sh
+ok "run: bad number of times" fails 2 'lab: --times needs' lab/run.sh --times 0 stock-proxy
+ok "fetch: unknown base" fails 2 "lab: unknown base '5.x' \(one of: .*6.18.y" lab/fetch.sh 5.x
+ok "fetch: TREE that is not there" fails 2 'lab: TREE=/nonexistent does not exist' \
 	env TREE=/nonexistent lab/fetch.sh 7.3.y
-ok "fetch: TREE that is no kernel" fails 1 'is not a kernel tree' env TREE=/usr lab/fetch.sh 7.3.y
-ok "build: unknown fragment" fails 1 "lab: unknown fragment 'nonsense'" \
+ok "fetch: TREE that is no kernel" fails 2 'is not a kernel tree' env TREE=/usr lab/fetch.sh 7.3.y
+ok "build: unknown fragment" fails 2 "lab: unknown fragment 'nonsense'" \
 	lab/build.sh 7.3.y none base nonsense
-ok "series: wrong arguments" fails 1 'lab: unknown arguments: frobnicate' lab/series.sh frobnicate
-ok "series: unknown base" fails 1 "lab: unknown base '5.x'" lab/series.sh check 5.x
-ok "judge: not a run" fails 1 'is not the directory of a run' lab/judge.sh "$tmp"
+ok "series: wrong arguments" fails 2 'lab: unknown arguments: frobnicate' lab/series.sh frobnicate
+ok "series: unknown base" fails 2 "lab: unknown base '5.x'" lab/series.sh check 5.x
+ok "judge: not a run" fails 2 'is not the directory of a run' lab/judge.sh "$tmp"
 
 # What is committed must not tell where it was made.
 clean()
