@@ -94,3 +94,10 @@ names()
 {
 	find "$1" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -sd' '
 }
+
+# series_of_base BASE: the name of its series, a directory of patches/.
+series_of_base()
+{
+	[ -f "$LAB/bases/$1" ] || die "unknown base '$1'" "one of: $(names "$LAB/bases")"
+	sed -n 's/^SERIES=//p' "$LAB/bases/$1"
+}

@@ -35,7 +35,7 @@ load()
 	. "$LAB/scenarios/$1"
 	series=none
 	[ "$PATCHED" != yes ] ||
-		series=${SERIES:-$(sed -n 's/^SERIES=//p' "$LAB/bases/$BASE")}
+		series=${SERIES:-$(series_of_base "$BASE")}
 }
 
 # A directory that no other run has.

@@ -9,7 +9,7 @@
 usage_if_asked "$@"
 
 src=$(TREE='' "$LAB/fetch.sh" "$NEWEST_BASE")
-series=$(sed -n 's/^SERIES=//p' "$LAB/bases/$NEWEST_BASE")
+series=$(series_of_base "$NEWEST_BASE")
 out=$CACHE/selftests
 log=$out/build.log
 

@@ -27,12 +27,6 @@ patches()
 	find "$TOP/patches/$1" -maxdepth 1 -name '[0-9]*.patch' | sort
 }
 
-series_of_base()
-{
-	[ -f "$LAB/bases/$1" ] || die "unknown base '$1'" "one of: $(names "$LAB/bases")"
-	sed -n 's/^SERIES=//p' "$LAB/bases/$1"
-}
-
 # apply DIR SERIES: git am on a detached HEAD.  A warning is an error.
 apply()
 {
