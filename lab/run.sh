@@ -34,8 +34,8 @@ load()
 	# shellcheck source=/dev/null
 	. "$LAB/scenarios/$1"
 	series=none
-	[ "$PATCHED" != yes ] ||
-		series=${SERIES:-$(series_of_base "$BASE")}
+	[ "$PATCHED" = no ] || series=${SERIES:-$(series_of_base "$BASE")}
+	[ "$PATCHED" = no ] || [ "$PATCHED" = yes ] || series+=/$PATCHED
 }
 
 # A directory that no other run has.
