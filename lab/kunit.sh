@@ -32,7 +32,7 @@ kunit()
 
 	case $1 in
 	x86_64)	options+=(--kconfig_add CONFIG_KVM_AMD=y --make_options "CC=ccache gcc") ;;
-	arm64)	options+=(--cross_compile "ccache aarch64-linux-gnu-") ;;
+	arm64)	options+=(--cross_compile aarch64-linux-gnu- --make_options "CC=ccache aarch64-linux-gnu-gcc") ;;
 	esac
 	say "running kunit.py for $1"
 	cd "$src" && bound env PYTHONDONTWRITEBYTECODE=1 PATH="$bin:$PATH" \
