@@ -5,7 +5,7 @@
 # The four boots that tell the story, in its order.
 DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep
 
-.PHONY: help demo test run tree patches check-patches check-series model deps clean clean-runs distclean
+.PHONY: help demo test run mutants arm64 tree patches check-patches check-series model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: four boots, a table'
@@ -13,6 +13,9 @@ help:
 	@echo 'make run SCENARIO=NAME       one scenario (of lab/scenarios); TIMES=N repeats it'
 	@echo '     TREE=DIR                ... on the kernel tree DIR instead of the scenario'\''s base'
 	@echo '     SERIES=NAME             ... with patches/NAME instead of the base'\''s series'
+	@echo 'make mutants                 break the series in many ways, the tests must notice each; a table'
+	@echo '     MUTANTS="NAME..."       ... only those (of mutants/TABLE); TIMES=N repeats each boot'
+	@echo 'make arm64                   the tests of interrupts on arm64, stock and patched; installs a cross compiler'
 	@echo 'make tree BASE=NAME          a git tree, work/SERIES, with the base'\''s series as commits'
 	@echo 'make patches BASE=NAME       write the commits of that tree back to patches/SERIES'
 	@echo 'make check-patches           prove that patches -> commits -> patches is the identity'
@@ -37,6 +40,14 @@ test: deps
 
 run: deps
 	@lab/run.sh --times $(or $(TIMES),1) $(SCENARIO)
+
+mutants: deps
+	@lab/mutants.sh --times $(or $(TIMES),1) $(MUTANTS)
+
+arm64: deps
+	@lab/deps.sh qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
+		libc:/usr/aarch64-linux-gnu/include/stdio.h=libc6-dev-arm64-cross
+	@lab/run.sh stock-arm64 patched-arm64
 
 tree: deps
 	@lab/series.sh edit $(BASE)
