@@ -4,7 +4,8 @@
 #
 # Install through apt what the lab needs and this machine lacks, and say what.
 # With --check, only say what is lacking; exit status 1 if anything is.  Each
-# COMMAND is needed as well, and in a package of the same name.
+# COMMAND is needed as well, in a package of the same name or, as COMMAND=PACKAGE,
+# in another.
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
@@ -52,7 +53,7 @@ missing()
 {
 	local what package
 
-	{ needed; for what in "${more[@]}"; do echo "$what $what"; done; } | while read -r what package; do
+	{ needed; for what in "${more[@]}"; do echo "${what%=*} ${what#*=}"; done; } | while read -r what package; do
 		present "$what" || echo "$package"
 	done | sort -u | paste -sd' '
 }
