@@ -11,14 +11,17 @@
 # clean if all runs are.  Exit status 0 if all mutants are caught and the series
 # is clean, 1 if not, 2 if a run was not possible, 130 after Ctrl-C.
 #
+# JOB=COMMAND in the environment is run instead of the job of the table, and may
+# take TIMEOUT=SECONDS (default 150).
+#
 # Each run leaves a directory in runs/; `make clean-runs` removes them.
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
 
 MUTANTS=$TOP/mutants
-# Seconds for QEMU; the jobs themselves end much sooner.
-TIMEOUT=150
+# For QEMU; the jobs of the table end much sooner.
+TIMEOUT=${TIMEOUT:-150}
 
 times=1
 if [ "${1:-}" = --times ]; then
@@ -30,11 +33,12 @@ fi
 # The lines of the table, without comments and alignment.
 rows()
 {
-	sed -E '/^(#|$)/d; s/ *\| */|/g' "$MUTANTS/TABLE"
+	sed -E '/^(#|$)/d; s/ *\| */|/g' "$MUTANTS/TABLE" |
+		awk -F'|' -v OFS='|' -v job="${JOB:-}" 'job != "" && $8 != "argued" { $7 = job } { print }'
 }
 
-# boot NAME OBJ CPUS APPEND JOB: leaves its directory in $run, and in $seconds
-# the longest time that one of these took.
+# boot NAME OBJ CPUS APPEND JOB: leaves its directory in $run, in $seconds the
+# longest time that one of these took, in $said the test's own summary.
 boot()
 {
 	local took
@@ -45,6 +49,7 @@ boot()
 	"$LAB/judge.sh" "$run" >/dev/null
 	took=$(cat "$run/seconds")
 	[ "$took" -le "$seconds" ] || seconds=$took
+	said=$(tr -d '\r' <"$run/results" | sed -n 's/^# \([0-9]* rounds, .*\)/\1/p' | tail -n 1)
 }
 
 # cannot_build STATUS WHAT: lab/build.sh has said why, unless it's the compiler.
@@ -60,13 +65,13 @@ report()
 	local version=-
 
 	[ "$3" = - ] || version=$(cat "$3/version")
-	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$version" "$4" "$5" "$6" "$seconds" >>"$table"
+	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$version" "$4" "$5" "$6" "$seconds" "$said" >>"$table"
 }
 
 # try_mutant NAME BREAKS BASE CONFIGS CPUS APPEND JOB VERDICT PATTERN
 try_mutant()
 {
-	local name=$1 breaks=$2 base=$3 configs=$4 verdict=$8 pattern=$9 obj i caught=0 seconds=0 run
+	local name=$1 breaks=$2 base=$3 configs=$4 verdict=$8 pattern=$9 obj i caught=0 seconds=0 said='' run
 
 	if [ "$verdict" = argued ]; then
 		seconds=-
@@ -93,7 +98,7 @@ try_mutant()
 # try_series BASE CONFIGS CPUS APPEND JOB
 try_series()
 {
-	local base=$1 configs=$2 obj i clean=0 seconds=0 run
+	local base=$1 configs=$2 obj i clean=0 seconds=0 said='' run
 
 	# shellcheck disable=SC2086
 	obj=$("$LAB/build.sh" "$base" "$(series_of_base "$base")" $configs) ||
@@ -148,7 +153,7 @@ while IFS='|' read -ra row <&4; do
 done 4< <(awk -F'|' '$8 != "argued"' "$chosen" | cut -d'|' -f3-7 | sort -u)
 
 {
-	printf 'mutant\tbreaks, or job\tLinux\tconfig\texpected\tresult\tseconds\n'
+	printf 'mutant\tbreaks, or job\tLinux\tconfig\texpected\tresult\tseconds\tlast run\n'
 	cat "$table"
 } | columns
 exit "$bad"
