@@ -5,7 +5,7 @@
 # The boots that tell the story, in its order.
 DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep stock-kunit patched-kunit
 
-.PHONY: help demo test run kunit tree patches check-patches check-series model deps clean clean-runs distclean
+.PHONY: help demo test run kunit mutants arm64 tree patches check-patches check-series model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: six boots, a table'
@@ -14,6 +14,9 @@ help:
 	@echo '     TREE=DIR                ... on the kernel tree DIR instead of the scenario'\''s base'
 	@echo '     SERIES=NAME             ... with patches/NAME instead of the base'\''s series'
 	@echo 'make kunit                   the KUnit suite, by the kernel'\''s kunit.py; ARCH=NAME: x86_64 or arm64 only'
+	@echo 'make mutants                 break the series in many ways, the tests must notice each; a table'
+	@echo '     MUTANTS="NAME..."       ... only those (of mutants/TABLE); TIMES=N repeats each boot'
+	@echo 'make arm64                   the tests of interrupts on arm64, stock and patched; installs a cross compiler'
 	@echo 'make tree BASE=NAME          a git tree, work/SERIES, with the base'\''s series as commits'
 	@echo 'make patches BASE=NAME       write the commits of that tree back to patches/SERIES'
 	@echo 'make check-patches           prove that patches -> commits -> patches is the identity'
@@ -41,6 +44,14 @@ run: deps
 
 kunit: deps
 	@lab/kunit.sh $(ARCH)
+
+mutants: deps
+	@lab/mutants.sh --times $(or $(TIMES),1) $(MUTANTS)
+
+arm64: deps
+	@lab/deps.sh qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
+		libc:/usr/aarch64-linux-gnu/include/stdio.h=libc6-dev-arm64-cross
+	@lab/run.sh stock-arm64 patched-arm64
 
 tree: deps
 	@lab/series.sh edit $(BASE)

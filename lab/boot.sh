@@ -41,7 +41,7 @@ initramfs()
 	file /init $LAB/init 755 0 0
 	file /job $run/job 644 0 0
 	file /results-port $run/results-port 644 0 0
-	file /bin/busybox /bin/busybox 755 0 0
+	file /bin/busybox $busybox 755 0 0
 	slink /bin/sh busybox 777 0 0
 	END
 	while read -r word _; do
@@ -67,14 +67,27 @@ runner()
 	done | sort -u
 }
 
-qemu=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
+qemu=(-nodefaults -no-user-config -display none -no-reboot
       -sandbox "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-      -machine q35 -accel "tcg,thread=multi" -cpu max -smp "$(cat "$run/cpus")" -m 1G
-      -serial file:console -serial file:results
-      -kernel "$obj/arch/x86/boot/bzImage" -initrd initramfs.cpio
-      -append "console=ttyS0 panic=-1 $(cat "$run/append")")
+      -accel "tcg,thread=multi" -smp "$(cat "$run/cpus")" -m 1G -serial file:console
+      -initrd initramfs.cpio)
+if [ -f "$obj/arch/arm64/boot/Image" ]; then
+	export ARCH=arm64
+	port=hvc0
+	qemu=(qemu-system-aarch64 -machine "virt,virtualization=on,gic-version=3"
+	      -cpu "max,pauth-impdef=on" "${qemu[@]}"
+	      -device virtio-serial-device -device "virtconsole,chardev=results"
+	      -chardev "file,id=results,path=results" -kernel "$obj/arch/arm64/boot/Image"
+	      -append "console=ttyAMA0 panic=-1 $(cat "$run/append")")
+else
+	port=ttyS1
+	qemu=(qemu-system-x86_64 -machine q35 -cpu max "${qemu[@]}" -serial file:results
+	      -kernel "$obj/arch/x86/boot/bzImage"
+	      -append "console=ttyS0 panic=-1 $(cat "$run/append")")
+fi
 
-echo /dev/ttyS1 >"$run/results-port"
+busybox=$("$LAB/fetch.sh" busybox)
+echo "/dev/$port" >"$run/results-port"
 tests=$("$LAB/selftests.sh")
 { initramfs "$tests"; ! grep -q '^run_kselftest.sh' "$run/job" || runner "$tests"; } >"$run/initramfs.list"
 "$obj/usr/gen_init_cpio" "$run/initramfs.list" >"$run/initramfs.cpio"

@@ -1,12 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Usage: lab/build.sh BASE SERIES CONFIG...
+# Usage: lab/build.sh [--mutant PATCH] BASE SERIES CONFIG...
 #
 # Build a kernel of a base (lab/bases; or of TREE=DIR, see lab/fetch.sh), with
 # SERIES (see lab/series.sh) applied or `none`, configured by allnoconfig and the fragments CONFIG
 # (lab/configs), and print its object directory.  It is an error if a symbol
 # that a fragment asks for is not set, or if the compiler warns.  A kernel that
 # was built already from the same sources, configuration and compiler is kept.
+#
+# With --mutant, PATCH is applied on top of the series; it shares the object
+# directory of the series, so that only what differs is compiled.
+#
+# ARCH=arm64 in the environment builds for that instead of x86-64.
 #
 # A line of a fragment that starts with `#? ` counts only where the symbol exists.
 #
@@ -16,6 +21,12 @@
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
 
+mutant=
+if [ "${1:-}" = --mutant ]; then
+	[ -f "${2:-}" ] || die "no mutant '${2:-}'" "lab/build.sh --help"
+	mutant=$(realpath "$2")
+	shift 2
+fi
 [ $# -ge 3 ] || die "a base, a series and fragments are needed" "lab/build.sh --help"
 base=$1 series=$2
 shift 2
@@ -32,6 +43,14 @@ check_config()
 		*)	grep -qxF -- "$line" "$config" ;;
 		esac || echo "$line"
 	done
+}
+
+# What is checked out is put right by the next who builds from the tree.
+apply_mutant()
+{
+	git -C "$src" apply "$mutant" 2>"$src/.git/lab-apply.log" ||
+		die "mutant $(basename "$mutant" .patch) does not apply to $name $series" \
+		    "$(head -n 1 "$src/.git/lab-apply.log")"
 }
 
 # The fragments in one, each line once, as Kconfig warns of repetitions, with
@@ -107,16 +126,21 @@ src=$("$LAB/fetch.sh" "$base")
 name=$(basename "$src")
 obj=$CACHE/build/$name-${series//\//-}-$(IFS=-; echo "$*")
 log=$obj/build.log
-what="$name $series ($*)"
+what="$name $series${mutant:+ with $(basename "$mutant" .patch)} ($*)"
 target=bzImage
-kmake=(make -C "$src" O="$obj" CC="ccache gcc"
+kmake=(make -C "$src" O="$obj" CC="ccache ${CROSS}gcc"
        KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab KBUILD_BUILD_TIMESTAMP=2026-01-01)
+if [ -n "$CROSS" ]; then
+	target=Image
+	kmake+=(ARCH="$ARCH" CROSS_COMPILE="$CROSS")
+fi
 
 # One tree serves all series of a base, so one build at a time does.
 lock "build-$name"
 "$LAB/series.sh" checkout "$src" "$series"
+[ -z "$mutant" ] || apply_mutant
 mkdir -p "$obj"
-key=$({ git -C "$src" rev-parse 'HEAD^{tree}'; cat "${fragments[@]}" "$LAB/build.sh"; gcc --version; } | sha1sum)
+key=$({ git -C "$src" rev-parse 'HEAD^{tree}'; cat ${mutant:+"$mutant"} "${fragments[@]}" "$LAB/build.sh"; "${CROSS}gcc" --version; } | sha1sum)
 if [ "$(cat "$obj/built" 2>/dev/null)" != "$key" ]; then
 	need_space 1500
 	# An earlier build that was killed may have left half an object file with

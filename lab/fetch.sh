@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Usage: lab/fetch.sh BASE
+#        lab/fetch.sh busybox
 #
 # Make the kernel sources of a base (a file in lab/bases) into a git tree, and
 # print its directory.  The commit of the untouched sources is tagged `stock`.
@@ -9,6 +10,9 @@
 # sums, from the mirror that this machine already uses; apt's own lists and
 # configuration are not touched.  What is in the cache already is not fetched
 # again.  LAB_MIRROR=URI names another mirror.
+#
+# busybox is a static one for the guest, of architecture ARCH; its file's name is
+# printed.
 #
 # With TREE=DIR in the environment, BASE is ignored: the sources are the
 # checked-out commit (or, where DIR is not a git tree, the files) of DIR, which
@@ -44,6 +48,7 @@ configure_apt()
 		Dir::Etc::sourceparts "/dev/null";
 		Dir::State::Lists "$APT/lists";
 		Dir::Cache "$APT/cache";
+		${CROSS:+APT::Architecture "$ARCH"; APT::Architectures { "$ARCH"; };}
 		APT::Get::List-Cleanup "0";
 		APT::Sandbox::User "$(id -un)";
 		Acquire::Retries "3";
@@ -162,6 +167,25 @@ fetch_base()
 	rm -f "$archive"
 }
 
+# The machine's own is the guest's, too, if both are of one architecture.
+busybox()
+{
+	local file=/bin/busybox deb
+
+	if [ -n "$CROSS" ]; then
+		file=$CACHE/busybox-$ARCH
+		lock apt
+		if [ ! -f "$file" ]; then
+			configure_apt bookworm
+			update bookworm
+			deb=$(fetch_package busybox-static)
+			dpkg-deb --fsys-tarfile "$deb" | tar -xO ./bin/busybox >"$file.tmp"
+			mv "$file.tmp" "$file"
+		fi
+	fi
+	echo "$file"
+}
+
 # A clone shares objects with the user's tree, and leaves it alone.
 clone_tree()
 {
@@ -199,6 +223,10 @@ fetch_tree()
 }
 
 mkdir -p "$CACHE/src"
+if [ "$*" = busybox ]; then
+	busybox
+	exit
+fi
 if [ -n "${TREE:-}" ]; then
 	name=tree-$(realpath -m "$TREE" | sha1sum | cut -c1-8)
 	lock "src-$name"

@@ -13,6 +13,14 @@ RUNS=${LAB_RUNS:-$TOP/runs}
 # The base whose selftests, with its series, are built for all kernels.
 NEWEST_BASE=7.3.y
 
+# The guest's architecture, and the prefix of the tools that build for it.
+ARCH=${ARCH:-x86_64}
+case $ARCH in
+x86_64)	CROSS='' ;;
+arm64)	CROSS=aarch64-linux-gnu- ;;
+*)	printf 'lab: unknown ARCH=%s (x86_64 or arm64)\n' "$ARCH" >&2; exit 2 ;;
+esac
+
 # Elapsed time counts from the first script of a chain.
 export LAB_T0=${LAB_T0:-$(date +%s)}
 
@@ -100,4 +108,44 @@ series_of_base()
 {
 	[ -f "$LAB/bases/$1" ] || die "unknown base '$1'" "one of: $(names "$LAB/bases")"
 	sed -n 's/^SERIES=//p' "$LAB/bases/$1"
+}
+
+# new_run NAME: a directory in runs/ that no other run has.
+new_run()
+{
+	local run n=0
+
+	mkdir -p "$RUNS"
+	run=$RUNS/$(date +%Y%m%d-%H%M%S)-$1
+	until mkdir "$run${suffix:=}" 2>/dev/null; do
+		n=$((n + 1))
+		[ "$n" -lt 100 ] || die "cannot create $run" "disk full? set LAB_RUNS=DIR"
+		suffix=.$n
+	done
+	echo "$run$suffix"
+}
+
+# describe_run RUN JOB APPEND CPUS TIMEOUT: what lab/boot.sh wants to know.
+describe_run()
+{
+	printf '%s\n' "$2" >"$1/job"
+	echo "$3" >"$1/append"
+	echo "$4" >"$1/cpus"
+	echo "$5" >"$1/timeout"
+}
+
+# columns: a table, plain text, as wide as it needs to be, of tab-separated lines.
+columns()
+{
+	awk -F'\t' '
+	{ for (i = 1; i <= NF; i++) { cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i) } }
+	END {
+		for (r = 1; r <= NR; r++) {
+			line = ""
+			for (i = 1; i <= NF; i++)
+				line = line sprintf("%-" width[i] "s  ", cell[r, i])
+			sub(/ +$/, "", line)
+			print line
+		}
+	}'
 }

@@ -7,6 +7,8 @@
 # each is what its scenario expects, 1 if not, 2 if a run was not possible, 130
 # after Ctrl-C.
 #
+# EXTRA=yes in a scenario keeps it out of `make test`, ARCH=arm64 is for arm64.
+#
 # Each run leaves a directory in runs/; `make clean-runs` removes them.
 #
 # With TREE=DIR in the environment, kernels come from that tree instead of the
@@ -30,27 +32,13 @@ done
 # Before anything is built: a typo must not cost ten minutes.
 load()
 {
-	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' TITLE=''
+	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' TITLE='' ARCH=x86_64
 	# shellcheck source=/dev/null
 	. "$LAB/scenarios/$1"
+	export ARCH
 	series=none
 	[ "$PATCHED" = no ] || series=${SERIES:-$(series_of_base "$BASE")}
 	[ "$PATCHED" = no ] || [ "$PATCHED" = yes ] || series+=/$PATCHED
-}
-
-# A directory that no other run has.
-new_run()
-{
-	local run n=0
-
-	mkdir -p "$RUNS"
-	run=$RUNS/$(date +%Y%m%d-%H%M%S)-$1
-	until mkdir "$run${suffix:=}" 2>/dev/null; do
-		n=$((n + 1))
-		[ "$n" -lt 100 ] || die "cannot create $run" "disk full? set LAB_RUNS=DIR"
-		suffix=.$n
-	done
-	echo "$run$suffix"
 }
 
 # build_error RUN OBJ: as a verdict, with the end of the log.
@@ -65,10 +53,7 @@ run_scenario()
 
 	load "$scenario"
 	run=$(new_run "$scenario")
-	printf '%s\n' "$JOB" >"$run/job"
-	echo "$APPEND" >"$run/append"
-	echo "$CPUS" >"$run/cpus"
-	echo "$TIMEOUT" >"$run/timeout"
+	describe_run "$run" "$JOB" "$APPEND" "$CPUS" "$TIMEOUT"
 	# shellcheck disable=SC2086
 	obj=$("$LAB/build.sh" "$BASE" "$series" $CONFIGS) || status=$?
 	case $status in
@@ -101,19 +86,8 @@ for scenario; do
 	done
 done
 
-# Plain text, as wide as it needs to be.
 {
 	printf 'Linux\tkernel\texpected\tverdict\tseconds\trun\n'
 	cat "$table"
-} | awk -F'\t' '
-{ for (i = 1; i <= NF; i++) { cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i) } }
-END {
-	for (r = 1; r <= NR; r++) {
-		line = ""
-		for (i = 1; i <= NF; i++)
-			line = line sprintf("%-" width[i] "s  ", cell[r, i])
-		sub(/ +$/, "", line)
-		print line
-	}
-}'
+} | columns
 awk -F'\t' '$3 != $4 { bad = 1 } END { exit bad }' "$table"

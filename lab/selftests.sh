@@ -4,13 +4,16 @@
 #
 # Build KVM's selftests from the newest base with its series, once, statically,
 # and install them as `make kselftest-install` does; print the directory.
+#
+# With ARCH=arm64 in the environment, cross-compile those about resampling irqfds
+# only: others need libraries that Debian doesn't have for a cross compiler.
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
 
 src=$(TREE='' "$LAB/fetch.sh" "$NEWEST_BASE")
 series=$(series_of_base "$NEWEST_BASE")
-out=$CACHE/selftests
+out=$CACHE/selftests${CROSS:+-$ARCH}
 log=$out/build.log
 
 # The kernel's user-space headers come first, the tests do not build without.
@@ -22,15 +25,24 @@ build()
 		LDFLAGS=-static INSTALL_PATH="$out/install" -j"$(nproc)" install
 }
 
+cross_build()
+{
+	mkdir -p "$out/install/kvm"
+	bound make -s -C "$src" O="$out/obj" ARCH="$ARCH" headers &&
+	bound make -C "$src/tools/testing/selftests/kvm" ARCH="$ARCH" CROSS_COMPILE="$CROSS" \
+		OUTPUT="$out/install/kvm" KHDR_INCLUDES="-isystem $out/obj/usr/include" \
+		LDFLAGS=-static -j"$(nproc)" "$out"/install/kvm/irqfd_resampler{,_irq}_test
+}
+
 lock "build-$(basename "$src")"
 "$LAB/series.sh" checkout "$src" "$series"
-key=$({ git -C "$src" rev-parse 'HEAD^{tree}'; cat "$LAB/selftests.sh"; gcc --version; } | sha1sum)
+key=$({ git -C "$src" rev-parse 'HEAD^{tree}'; cat "$LAB/selftests.sh"; "${CROSS}gcc" --version; } | sha1sum)
 if [ "$(cat "$out/built" 2>/dev/null)" != "$key" ]; then
 	need_space 1500
 	rm -rf "$out"
 	mkdir -p "$out/obj"
-	say "building the selftests of $NEWEST_BASE $series"
-	build >"$log" 2>&1 ||
+	say "building the selftests of $NEWEST_BASE $series${CROSS:+ for $ARCH}"
+	"${CROSS:+cross_}build" >"$log" 2>&1 ||
 		die "the selftests do not build: $(grep -m 1 -E 'error:|Error|No space' "$log")" "see $log"
 	rm -rf "$out/obj/kvm"
 	echo "$key" >"$out/built"

@@ -12,6 +12,7 @@ for base in lab/bases/*; do
 done
 
 for scenario in lab/scenarios/*; do
+	! grep -q '^EXTRA=' "$scenario" || continue
 	scenario=$(basename "$scenario")
 	# Progress belongs on the terminal, the table is explanation enough.
 	if lab/run.sh "$scenario" >"$tmp/table"; then

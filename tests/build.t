@@ -94,6 +94,21 @@ ok "series: white space damage is an error" fails 2 'lab: patches/sloppy does no
 ok "series: an unknown one is one clear line" fails 2 "lab: unknown series 'none-such' \(one of: bad good" \
 	"$build" 7.3.y none-such fine
 ok "series: after the failures, a good one still applies" "$build" 7.3.y good fine
+mkdir "$tmp/mutants"
+cp -r "$tmp/patches/good" "$tmp/patches/kvm-next"
+for mutant in lives dies; do
+	echo "$mutant | x | 7.3.y | fine | 1 | - | none | FAIL | x" >>"$tmp/mutants/TABLE"
+	printf '%s\n' '--- a/virt/kvm/eventfd.c' '+++ b/virt/kvm/eventfd.c' '@@ -1,2 +1,1 @@' \
+		' int x;' '-int y;' >"$tmp/mutants/$mutant.patch"
+done
+sed -i 's/int y/int unheard_of/' "$tmp/mutants/dies.patch"
+next=${none/-none-/-kvm-next-}
+ok "build: a mutant shares the object directory of the series" eval '
+	"$build" --mutant "$tmp/mutants/lives.patch" 7.3.y kvm-next fine &&
+	! grep -q "int y;" "$next/bzImage" && "$build" 7.3.y kvm-next fine && grep -q "int y;" "$next/bzImage"'
+ok "mutants: one that does not apply is one clear line" fails 2 'lab: mutant dies does not apply to tree-.* kvm-next' \
+	"$tmp/lab/mutants.sh" dies
+
 ok "TREE: is not written to" eval '[ -z "$(git -C "$TREE" status --porcelain)" ] && [ -z "$(git -C "$TREE" tag)" ]'
 
 # Killed while it builds, with its process group.

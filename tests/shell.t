@@ -31,6 +31,10 @@ ok "build: unknown fragment" fails 2 "lab: unknown fragment 'nonsense'" \
 	lab/build.sh 7.3.y none base nonsense
 ok "series: wrong arguments" fails 2 'lab: unknown arguments: frobnicate' lab/series.sh frobnicate
 ok "series: unknown base" fails 2 "lab: unknown base '5.x'" lab/series.sh check 5.x
+ok "mutants: unknown mutant" fails 2 "lab: unknown mutant 'nonsense' \(one of: .*v2-shape" lab/mutants.sh nonsense
+ok "mutants: bad number of times" fails 2 'lab: --times needs' lab/mutants.sh --times x
+ok "mutants: the table names the patches, and no others" diff \
+	<(sed '/^#/d; s/ .*/.patch/' mutants/TABLE | sort) <(cd mutants && printf '%s\n' *.patch)
 ok "judge: not a run" fails 2 'is not the directory of a run' lab/judge.sh "$tmp"
 
 # What is committed must not tell where it was made.

@@ -1,0 +1,159 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Usage: lab/mutants.sh [--times N] [MUTANT...]
+#
+# Prove that the tests can fail: for each mutant (default: all of mutants/TABLE),
+# a small patch on top of the series that breaks one invariant, build the kernel,
+# boot it N times, and see whether the job that must catch it does.  Then run the
+# series itself under the very same jobs; `series` as a MUTANT does only that.
+#
+# Ends with a table.  A mutant is caught if 9 of 10 runs catch it, the series is
+# clean if all runs are.  Exit status 0 if all mutants are caught and the series
+# is clean, 1 if not, 2 if a run was not possible, 130 after Ctrl-C.
+#
+# JOB=COMMAND in the environment is run instead of the job of the table, and may
+# take TIMEOUT=SECONDS (default 150).
+#
+# Each run leaves a directory in runs/; `make clean-runs` removes them.
+
+. "$(dirname "$0")/lib.sh"
+usage_if_asked "$@"
+
+MUTANTS=$TOP/mutants
+# For QEMU; the jobs of the table end much sooner.
+TIMEOUT=${TIMEOUT:-150}
+
+times=1
+if [ "${1:-}" = --times ]; then
+	[[ ${2:-} =~ ^[1-9][0-9]*$ ]] || die "--times needs a number" "lab/mutants.sh --help"
+	times=$2
+	shift 2
+fi
+
+# The lines of the table, without comments and alignment.
+rows()
+{
+	sed -E '/^(#|$)/d; s/ *\| */|/g' "$MUTANTS/TABLE" |
+		awk -F'|' -v OFS='|' -v job="${JOB:-}" 'job != "" && $8 != "argued" { $7 = job } { print }'
+}
+
+# boot NAME OBJ CPUS APPEND JOB: leaves its directory in $run, in $seconds the
+# longest time that one of these took, in $said the test's own summary.
+boot()
+{
+	local took
+
+	run=$(new_run "$1")
+	describe_run "$run" "$5" "$4" "$3" "$TIMEOUT"
+	"$LAB/boot.sh" "$run" "$2"
+	"$LAB/judge.sh" "$run" >/dev/null
+	took=$(cat "$run/seconds")
+	[ "$took" -le "$seconds" ] || seconds=$took
+	said=$(tr -d '\r' <"$run/results" | sed -n 's/^# \([0-9]* rounds, .*\)/\1/p' | tail -n 1)
+}
+
+# cannot_build STATUS WHAT: lab/build.sh has said why, unless it's the compiler.
+cannot_build()
+{
+	[ "$1" = 2 ] || die "$2 does not build" "see above"
+	exit 2
+}
+
+# report NAME BREAKS OBJ CONFIGS EXPECTED RESULT
+report()
+{
+	local version=-
+
+	[ "$3" = - ] || version=$(cat "$3/version")
+	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$version" "$4" "$5" "$6" "$seconds" "$said" >>"$table"
+}
+
+# try_mutant NAME BREAKS BASE CONFIGS CPUS APPEND JOB VERDICT PATTERN
+try_mutant()
+{
+	local name=$1 breaks=$2 base=$3 configs=$4 verdict=$8 pattern=$9 obj i caught=0 seconds=0 said='' run
+
+	if [ "$verdict" = argued ]; then
+		seconds=-
+		report "$name" "$breaks" - - - "argued: $pattern"
+		return
+	fi
+	# shellcheck disable=SC2086
+	obj=$("$LAB/build.sh" --mutant "$MUTANTS/$name.patch" "$base" "$(series_of_base "$base")" $configs) ||
+		cannot_build $? "mutant $name"
+	for ((i = 0; i < times; i++)); do
+		boot "mutant-$name" "$obj" "$5" "$6" "$7"
+		if [ "$(head -n 1 "$run/verdict")" = "$verdict" ] &&
+		   grep -aqE -- "$pattern" "$run/results" "$run/console"; then
+			caught=$((caught + 1))
+			say "$name: caught after $(cat "$run/seconds") s"
+		else
+			say "$name: survived a run, see ${run#"$TOP"/}/verdict"
+		fi
+	done
+	[ $((caught * 10)) -ge $((times * 9)) ] || bad=1
+	report "$name" "$breaks" "$obj" "$configs" "$verdict" "caught $caught of $times"
+}
+
+# try_series BASE CONFIGS CPUS APPEND JOB
+try_series()
+{
+	local base=$1 configs=$2 obj i clean=0 seconds=0 said='' run
+
+	# shellcheck disable=SC2086
+	obj=$("$LAB/build.sh" "$base" "$(series_of_base "$base")" $configs) ||
+		cannot_build $? "the series"
+	for ((i = 0; i < times; i++)); do
+		boot series "$obj" "$3" "$4" "$5"
+		if [ "$(head -n 1 "$run/verdict")" = PASS ]; then
+			clean=$((clean + 1))
+		else
+			say "the series is not clean, see ${run#"$TOP"/}/verdict"
+		fi
+	done
+	[ "$clean" = "$times" ] || bad=1
+	report "(the series)" "$5" "$obj" "$configs" PASS "clean $clean of $times"
+}
+
+# A mutant that is not in the table, or has no patch, must not cost a build.
+choose()
+{
+	local name known
+
+	known=$(rows | cut -d'|' -f1)
+	for name; do
+		[ "$name" = series ] || grep -qxF -- "$name" <<<"$known" ||
+			die "unknown mutant '$name'" "one of: $(paste -sd' ' <<<"$known")"
+	done
+	if [ $# = 0 ] || [ "$*" = series ]; then
+		rows
+	else
+		rows | grep -E "^($(printf '%s\n' "$@" | paste -sd'|'))\|"
+	fi >"$chosen"
+	while IFS='|' read -r name _; do
+		[ -f "$MUTANTS/$name.patch" ] || die "mutants/TABLE names $name, which has no patch"
+	done <"$chosen"
+}
+
+mkdir -p "$CACHE"
+table=$(mktemp -p "$CACHE")
+chosen=$(mktemp -p "$CACHE")
+trap 'rm -f "$table" "$chosen"' EXIT
+trap 'exit 130' INT TERM
+bad=0
+
+choose "$@"
+if [ "$*" != series ]; then
+	while IFS='|' read -ra row <&4; do
+		try_mutant "${row[@]}"
+	done 4<"$chosen"
+fi
+while IFS='|' read -ra row <&4; do
+	try_series "${row[@]}"
+done 4< <(awk -F'|' '$8 != "argued"' "$chosen" | cut -d'|' -f3-7 | sort -u)
+
+{
+	printf 'mutant\tbreaks, or job\tLinux\tconfig\texpected\tresult\tseconds\tlast run\n'
+	cat "$table"
+} | columns
+exit "$bad"
