@@ -55,14 +55,15 @@ initramfs()
 	done <"$run/job" | sort -u
 }
 
-# The installed kselftest runner, and the tests that it may be asked for.
+# The installed kselftest runner, and the tests that it is asked for: one, or
+# with `-c kvm` all.
 runner()
 {
-	local tests=$1 file
+	local tests=$1 wanted file
 
-	for file in run_kselftest.sh kselftest-list.txt kselftest/runner.sh kselftest/ktap_helpers.sh \
-		    kvm/settings kvm/irqfd_resampler_test kvm/irqfd_test; do
-		[ -e "$tests/$file" ] || continue
+	wanted=$(sed -n 's,.* -t kvm:,kvm/,p; s,.* -c kvm$,kvm,p' "$run/job")
+	(cd "$tests" && find run_kselftest.sh kselftest-list.txt kselftest/runner.sh \
+		kselftest/ktap_helpers.sh kvm/settings "$wanted" -type f) | while read -r file; do
 		echo "dir /tests/$(dirname "$file") 755 0 0"
 		echo "file /tests/$file $tests/$file 755 0 0"
 	done | sort -u
