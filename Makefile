@@ -64,6 +64,7 @@ check-patches: deps
 
 check-series: deps
 	@lab/check-series.sh $(notdir $(wildcard lab/bases/*))
+	@lab/check-guard.sh
 
 model:
 	@lab/deps.sh spin

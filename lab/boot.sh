@@ -15,6 +15,7 @@
 #
 # and gets
 #
+#   kernel        what was booted
 #   qemu-command  the exact command; it can be run again from RUN
 #   qemu-status   its exit status, or `timed out`
 #   qemu-output   what QEMU itself had to say
@@ -73,18 +74,21 @@ qemu=(-nodefaults -no-user-config -display none -no-reboot
       -sandbox "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
       -accel "tcg,thread=multi" -smp "$(cat "$run/cpus")" -m 1G -serial file:console
       -initrd initramfs.cpio)
+# At once: another run may soon build another kernel there.
 if [ -f "$obj/arch/arm64/boot/Image" ]; then
 	export ARCH=arm64
+	cp "$obj/arch/arm64/boot/Image" "$run/kernel"
 	port=hvc0
 	qemu=(qemu-system-aarch64 -machine "virt,virtualization=on,gic-version=3"
 	      -cpu "max,pauth-impdef=on" "${qemu[@]}"
 	      -device virtio-serial-device -device "virtconsole,chardev=results"
-	      -chardev "file,id=results,path=results" -kernel "$obj/arch/arm64/boot/Image"
+	      -chardev "file,id=results,path=results" -kernel kernel
 	      -append "console=ttyAMA0 panic=-1 $(cat "$run/append")")
 else
 	port=ttyS1
+	cp "$obj/arch/x86/boot/bzImage" "$run/kernel"
 	qemu=(qemu-system-x86_64 -machine q35 -cpu max "${qemu[@]}" -serial file:results
-	      -kernel "$obj/arch/x86/boot/bzImage"
+	      -kernel kernel
 	      -append "console=ttyS0 panic=-1 $(cat "$run/append")")
 fi
 

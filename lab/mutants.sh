@@ -78,10 +78,11 @@ try_mutant()
 		report "$name" "$breaks" - - - "argued: $pattern"
 		return
 	fi
-	# shellcheck disable=SC2086
-	obj=$("$LAB/build.sh" --mutant "$MUTANTS/$name.patch" "$base" "$(series_of_base "$base")" $configs) ||
-		cannot_build $? "mutant $name"
 	for ((i = 0; i < times; i++)); do
+		# Each time, as another run may have used the directory meanwhile.
+		# shellcheck disable=SC2086
+		obj=$("$LAB/build.sh" --mutant "$MUTANTS/$name.patch" "$base" "$(series_of_base "$base")" $configs) ||
+			cannot_build $? "mutant $name"
 		boot "mutant-$name" "$obj" "$5" "$6" "$7"
 		if [ "$(head -n 1 "$run/verdict")" = "$verdict" ] &&
 		   grep -aqE -- "$pattern" "$run/results" "$run/console"; then
@@ -100,10 +101,10 @@ try_series()
 {
 	local base=$1 configs=$2 obj i clean=0 seconds=0 said='' run
 
-	# shellcheck disable=SC2086
-	obj=$("$LAB/build.sh" "$base" "$(series_of_base "$base")" $configs) ||
-		cannot_build $? "the series"
 	for ((i = 0; i < times; i++)); do
+		# shellcheck disable=SC2086
+		obj=$("$LAB/build.sh" "$base" "$(series_of_base "$base")" $configs) ||
+			cannot_build $? "the series"
 		boot series "$obj" "$3" "$4" "$5"
 		if [ "$(head -n 1 "$run/verdict")" = PASS ]; then
 			clean=$((clean + 1))
