@@ -25,9 +25,9 @@ esac
 export LAB_T0=${LAB_T0:-$(date +%s)}
 
 export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}
-# Do not preprocess first: a miss, and the first build is all misses, then costs
-# little more than the compiler alone.
-export CCACHE_DEPEND=1
+# Never in depend mode, faster though it is: it does not see `.incbin`, and so
+# takes an old kernel for a new one whose compressed size is the same.
+unset CCACHE_DEPEND
 # Applying patches must not need, or obey, the user's own git configuration, and
 # must not start to repack a kernel tree in the background.
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
