@@ -2,17 +2,18 @@
 # The front door.  Each verb is one script of lab/ or tests/, whose --help says
 # more than fits here.
 
-# The four boots that tell the story, in its order.
-DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep
+# The boots that tell the story, in its order.
+DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep stock-kunit patched-kunit
 
-.PHONY: help demo test run mutants arm64 tree patches check-patches check-series model deps clean clean-runs distclean
+.PHONY: help demo test run kunit mutants arm64 tree patches check-patches check-series model deps clean clean-runs distclean
 
 help:
-	@echo 'make demo                    stock hangs, patched does not, and why: four boots, a table'
+	@echo 'make demo                    stock hangs, patched does not, and why: six boots, a table'
 	@echo 'make test                    the tests of the lab, then the boots that each change needs'
 	@echo 'make run SCENARIO=NAME       one scenario (of lab/scenarios); TIMES=N repeats it'
 	@echo '     TREE=DIR                ... on the kernel tree DIR instead of the scenario'\''s base'
 	@echo '     SERIES=NAME             ... with patches/NAME instead of the base'\''s series'
+	@echo 'make kunit                   the KUnit suite, by the kernel'\''s kunit.py; ARCH=NAME: x86_64 or arm64 only'
 	@echo 'make mutants                 break the series in many ways, the tests must notice each; a table'
 	@echo '     MUTANTS="NAME..."       ... only those (of mutants/TABLE); TIMES=N repeats each boot'
 	@echo 'make arm64                   the tests of interrupts on arm64, stock and patched; installs a cross compiler'
@@ -40,6 +41,9 @@ test: deps
 
 run: deps
 	@lab/run.sh --times $(or $(TIMES),1) $(SCENARIO)
+
+kunit: deps
+	@lab/kunit.sh $(ARCH)
 
 mutants: deps
 	@lab/mutants.sh --times $(or $(TIMES),1) $(MUTANTS)

@@ -7,8 +7,8 @@
 # everything in the directory RUN, which must hold
 #
 #   job      the commands to run in the guest, one a line; the first word of
-#            each names one of KVM's selftests, run_kselftest.sh, or an applet
-#            of busybox
+#            each names one of KVM's selftests, run_kselftest.sh, kunit (see
+#            lab/kunit), or an applet of busybox
 #   append   parameters for the kernel's command line
 #   cpus     number of the guest's CPUs
 #   timeout  seconds of wall-clock time that QEMU may take
@@ -39,6 +39,7 @@ initramfs()
 	dir /tests 755 0 0
 	nod /dev/console 600 0 0 c 5 1
 	file /init $LAB/init 755 0 0
+	file /tests/kunit $LAB/kunit 755 0 0
 	file /job $run/job 644 0 0
 	file /results-port $run/results-port 644 0 0
 	file /bin/busybox $busybox 755 0 0
@@ -48,20 +49,21 @@ initramfs()
 		file=$(find "$tests" -name "$(basename "$word")" -type f | head -n 1)
 		if [ -n "$file" ]; then
 			echo "file /tests/$(basename "$word") $file 755 0 0"
-		else
+		elif [ "$word" != kunit ]; then
 			busybox --list | grep -qxF -- "$word" || die "no selftest is called '$word'"
 		fi
 	done <"$run/job" | sort -u
 }
 
-# The installed kselftest runner, and the tests that it may be asked for.
+# The installed kselftest runner, and the tests that it is asked for: one, or
+# with `-c kvm` all.
 runner()
 {
-	local tests=$1 file
+	local tests=$1 wanted file
 
-	for file in run_kselftest.sh kselftest-list.txt kselftest/runner.sh kselftest/ktap_helpers.sh \
-		    kvm/settings kvm/irqfd_resampler_test kvm/irqfd_test; do
-		[ -e "$tests/$file" ] || continue
+	wanted=$(sed -n 's,.* -t kvm:,kvm/,p; s,.* -c kvm$,kvm,p' "$run/job")
+	(cd "$tests" && find run_kselftest.sh kselftest-list.txt kselftest/runner.sh \
+		kselftest/ktap_helpers.sh kvm/settings "$wanted" -type f) | while read -r file; do
 		echo "dir /tests/$(dirname "$file") 755 0 0"
 		echo "file /tests/$file $tests/$file 755 0 0"
 	done | sort -u

@@ -3,7 +3,7 @@
 # Usage: lab/build.sh [--mutant PATCH] BASE SERIES CONFIG...
 #
 # Build a kernel of a base (lab/bases; or of TREE=DIR, see lab/fetch.sh), with
-# SERIES applied or `none`, configured by allnoconfig and the fragments CONFIG
+# SERIES (see lab/series.sh) applied or `none`, configured by allnoconfig and the fragments CONFIG
 # (lab/configs), and print its object directory.  It is an error if a symbol
 # that a fragment asks for is not set, or if the compiler warns.  A kernel that
 # was built already from the same sources, configuration and compiler is kept.
@@ -124,7 +124,7 @@ done
 
 src=$("$LAB/fetch.sh" "$base")
 name=$(basename "$src")
-obj=$CACHE/build/$name-$series-$(IFS=-; echo "$*")
+obj=$CACHE/build/$name-${series//\//-}-$(IFS=-; echo "$*")
 log=$obj/build.log
 what="$name $series${mutant:+ with $(basename "$mutant" .patch)} ($*)"
 target=bzImage

@@ -22,7 +22,9 @@ case $status in
 	with proxy execution off, stock does not hang.  What makes the hang permanent is
 	KVM, which waited for the grace period while holding the lock; with the series it
 	waits after dropping it, and there is no cycle to close.  Lockdep has nothing to
-	say about the patched kernel.  The console, the evidence and the exact QEMU command
+	say about the patched kernel.  The last two rows need no luck and no proxy
+	execution: a KUnit test makes a worker that waits for the lock look running to its
+	pool, on a kernel with the scheduler's fix.  The console, the evidence and the exact QEMU command
 	of each run are in the directories named above, under runs/.
 	END
 	;;

@@ -37,8 +37,8 @@ load()
 	. "$LAB/scenarios/$1"
 	export ARCH
 	series=none
-	[ "$PATCHED" != yes ] ||
-		series=${SERIES:-$(series_of_base "$BASE")}
+	[ "$PATCHED" = no ] || series=${SERIES:-$(series_of_base "$BASE")}
+	[ "$PATCHED" = no ] || [ "$PATCHED" = yes ] || series+=/$PATCHED
 }
 
 # build_error RUN OBJ: as a verdict, with the end of the log.

@@ -21,10 +21,13 @@ usage_if_asked "$@"
 
 COVER=0000-cover-letter.txt
 
-# What git am applies; names of files sort in the order of the series.
+# What git am applies; names of files sort in the order of the series.  With
+# SERIES/WORD, only the patches with WORD in their names.
 patches()
 {
-	find "$TOP/patches/$1" -maxdepth 1 -name '[0-9]*.patch' | sort
+	local series=${1%%/*} word=${1#"${1%%/*}"}
+
+	find "$TOP/patches/$series" -maxdepth 1 -name "[0-9]*${word#/}*.patch" | sort
 }
 
 # apply DIR SERIES: git am on a detached HEAD.  A warning is an error.
@@ -49,22 +52,22 @@ apply()
 # The result is kept as a tag, with what it was made from.
 checkout()
 {
-	local dir=$1 series=$2 key files
+	local dir=$1 series=$2 id=${2//\//-} key files
 
 	if [ "$series" = none ]; then
 		bound git -C "$dir" checkout -qf --detach stock
 		return
 	fi
-	[ -d "$TOP/patches/$series" ] || die "unknown series '$series'" "one of: $(names "$TOP/patches")"
+	[ -d "$TOP/patches/${series%%/*}" ] || die "unknown series '$series'" "one of: $(names "$TOP/patches")"
 	mapfile -t files < <(patches "$series")
 	key=$({ git -C "$dir" rev-parse stock; cat "${files[@]}"; } | sha1sum | cut -d' ' -f1)
-	if [ "$(git -C "$dir" config "lab.$series.key")" = "$key" ]; then
-		bound git -C "$dir" checkout -qf --detach "series/$series"
+	if [ "$(git -C "$dir" config "lab.$id.key")" = "$key" ]; then
+		bound git -C "$dir" checkout -qf --detach "series/$id"
 		return
 	fi
 	apply "$dir" "$series"
-	git -C "$dir" tag -f "series/$series" >/dev/null
-	git -C "$dir" config "lab.$series.key" "$key"
+	git -C "$dir" tag -f "series/$id" >/dev/null
+	git -C "$dir" config "lab.$id.key" "$key"
 }
 
 # From the cover letter to a branch description: subject, blank line, text.

@@ -22,3 +22,5 @@ for scenario in lab/scenarios/*; do
 		sed 's/^/# /' "$tmp/table"
 	fi
 done
+
+ok "KUnit: the suite passes on x86_64, run by kunit.py" lab/kunit.sh x86_64

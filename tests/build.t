@@ -139,3 +139,18 @@ commit
 ok "build: a warning is an error" eval '! "$build" 7.3.y none fine'
 
 unset TREE
+
+# As piggy.S includes the compressed kernel.  CCACHE_DEPEND misses it.
+incbin()
+{
+	local version
+
+	cd "$tmp" || return
+	printf '.data\n.incbin "included"\n' >incbin.S
+	for version in old1 new2; do
+		printf %s "$version" >included
+		CCACHE_DIR=$tmp/ccache ccache gcc -Wp,-MMD,incbin.d -c incbin.S -o incbin.o || return
+	done
+	grep -q new2 incbin.o
+}
+ok "ccache: an object that includes a file is made anew with the file" incbin
