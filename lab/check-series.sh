@@ -34,7 +34,7 @@ selftests()
 	local dir=$src/tools/testing/selftests/kvm test targets=()
 
 	"${kmake[@]}" -s O="$obj" headers || return
-	for test in irq_test irqfd_test irqfd_resampler_test; do
+	for test in irq_test irqfd_test irqfd_resampler_test irqfd_resampler_irq_test; do
 		[ ! -f "$dir/$test.c" ] || targets+=("$obj/kvm/$test")
 	done
 	mkdir -p "$obj/kvm"

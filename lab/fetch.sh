@@ -48,12 +48,12 @@ configure_apt()
 		Dir::Etc::sourceparts "/dev/null";
 		Dir::State::Lists "$APT/lists";
 		Dir::Cache "$APT/cache";
-		${CROSS:+APT::Architecture "$ARCH"; APT::Architectures { "$ARCH"; };}
 		APT::Get::List-Cleanup "0";
 		APT::Sandbox::User "$(id -un)";
 		Acquire::Retries "3";
 		Acquire::http::Timeout "30";
 	END
+	[ -z "$CROSS" ] || printf 'APT::Architecture%s "%s";\n' '' "$ARCH" s:: "$ARCH" >>"$APT/apt.conf"
 	export APT_CONFIG=$APT/apt.conf
 }
 
@@ -181,6 +181,7 @@ busybox()
 			deb=$(fetch_package busybox-static)
 			dpkg-deb --fsys-tarfile "$deb" | tar -xO ./bin/busybox >"$file.tmp"
 			mv "$file.tmp" "$file"
+			rm -f "$deb"
 		fi
 	fi
 	echo "$file"

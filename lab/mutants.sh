@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Usage: lab/mutants.sh [--times N] [MUTANT...]
+# Usage: lab/mutants.sh [--times N] [series] [MUTANT...]
 #
 # Prove that the tests can fail: for each mutant (default: all of mutants/TABLE),
 # a small patch on top of the series that breaks one invariant, build the kernel,
 # boot it N times, and see whether the job that must catch it does.  Then run the
-# series itself under the very same jobs; `series` as a MUTANT does only that.
+# series itself under the very same jobs; with the word `series`, do only that.
 #
 # Ends with a table.  A mutant is caught if 9 of 10 runs catch it, the series is
 # clean if all runs are.  Exit status 0 if all mutants are caught and the series
@@ -28,6 +28,12 @@ if [ "${1:-}" = --times ]; then
 	[[ ${2:-} =~ ^[1-9][0-9]*$ ]] || die "--times needs a number" "lab/mutants.sh --help"
 	times=$2
 	shift 2
+fi
+
+only=
+if [ "${1:-}" = series ]; then
+	only=$1
+	shift
 fi
 
 # The lines of the table, without comments and alignment.
@@ -123,10 +129,10 @@ choose()
 
 	known=$(rows | cut -d'|' -f1)
 	for name; do
-		[ "$name" = series ] || grep -qxF -- "$name" <<<"$known" ||
+		grep -qxF -- "$name" <<<"$known" ||
 			die "unknown mutant '$name'" "one of: $(paste -sd' ' <<<"$known")"
 	done
-	if [ $# = 0 ] || [ "$*" = series ]; then
+	if [ $# = 0 ]; then
 		rows
 	else
 		rows | grep -E "^($(printf '%s\n' "$@" | paste -sd'|'))\|"
@@ -144,7 +150,7 @@ trap 'exit 130' INT TERM
 bad=0
 
 choose "$@"
-if [ "$*" != series ]; then
+if [ -z "$only" ]; then
 	while IFS='|' read -ra row <&4; do
 		try_mutant "${row[@]}"
 	done 4<"$chosen"
