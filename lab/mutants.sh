@@ -40,7 +40,7 @@ fi
 rows()
 {
 	sed -E '/^(#|$)/d; s/ *\| */|/g' "$MUTANTS/TABLE" |
-		awk -F'|' -v OFS='|' -v job="${JOB:-}" 'job != "" && $8 != "argued" { $7 = job } { print }'
+		awk -F'|' -v OFS='|' -v job="${JOB:-}" 'job != "" { $7 = job } { print }'
 }
 
 # boot NAME OBJ CPUS APPEND JOB: leaves its directory in $run, in $seconds the
@@ -68,10 +68,7 @@ cannot_build()
 # report NAME BREAKS OBJ CONFIGS EXPECTED RESULT
 report()
 {
-	local version=-
-
-	[ "$3" = - ] || version=$(cat "$3/version")
-	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$version" "$4" "$5" "$6" "$seconds" "$said" >>"$table"
+	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$(cat "$3/version")" "$4" "$5" "$6" "$seconds" "$said" >>"$table"
 }
 
 # try_mutant NAME BREAKS BASE CONFIGS CPUS APPEND JOB VERDICT PATTERN
@@ -79,11 +76,6 @@ try_mutant()
 {
 	local name=$1 breaks=$2 base=$3 configs=$4 verdict=$8 pattern=$9 obj i caught=0 seconds=0 said='' run
 
-	if [ "$verdict" = argued ]; then
-		seconds=-
-		report "$name" "$breaks" - - - "argued: $pattern"
-		return
-	fi
 	for ((i = 0; i < times; i++)); do
 		# Each time, as another run may have used the directory meanwhile.
 		# shellcheck disable=SC2086
@@ -157,7 +149,7 @@ if [ -z "$only" ]; then
 fi
 while IFS='|' read -ra row <&4; do
 	try_series "${row[@]}"
-done 4< <(awk -F'|' '$8 != "argued"' "$chosen" | cut -d'|' -f3-7 | sort -u)
+done 4< <(cut -d'|' -f3-7 "$chosen" | sort -u)
 
 {
 	printf 'mutant\tbreaks, or job\tLinux\tconfig\texpected\tresult\tseconds\tlast run\n'
