@@ -47,11 +47,11 @@ initramfs()
 	slink /bin/sh busybox 777 0 0
 	END
 	while read -r word _; do
-		file=$(find "$tests" -name "$(basename "$word")" -type f | head -n 1)
+		file=$(find "$tests" -name "$(basename "$word")" -type f | sed -n 1p)
 		if [ -n "$file" ]; then
 			echo "file /tests/$(basename "$word") $file 755 0 0"
 		elif [ "$word" != kunit ]; then
-			busybox --list | grep -qxF -- "$word" || die "no selftest is called '$word'"
+			busybox --list | grep -xF -- "$word" >/dev/null || die "no selftest is called '$word'"
 		fi
 	done <"$run/job" | sort -u
 }
@@ -99,7 +99,7 @@ tests=$("$LAB/selftests.sh")
 "$obj/usr/gen_init_cpio" "$run/initramfs.list" >"$run/initramfs.cpio"
 
 {
-	printf '# %s\n' "$("${qemu[0]}" --version | head -n 1)" "$(command -v "${qemu[0]}")"
+	printf '# %s\n' "$("${qemu[0]}" --version | sed -n 1p)" "$(command -v "${qemu[0]}")"
 	printf '%q ' "${qemu[@]}"
 	echo
 } >"$run/qemu-command"

@@ -72,7 +72,7 @@ install()
 	{ $sudo apt-get -qq update &&
 	  $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $1; } \
 		>"$CACHE/apt-install.log" 2>&1 ||
-		die "apt-get install $1 failed: $(grep '^E:' "$CACHE/apt-install.log" | head -n 1)" \
+		die "apt-get install $1 failed: $(grep '^E:' "$CACHE/apt-install.log" | sed -n 1p)" \
 		    "see $CACHE/apt-install.log"
 }
 

@@ -29,7 +29,7 @@ mirror()
 
 	# shellcheck disable=SC2016
 	[ -n "$uri" ] || uri=$(apt-get indextargets --format '$(REPO_URI)' \
-		'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sort -u | head -n 1)
+		'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sort -u | sed -n 1p)
 	[ -n "$uri" ] || die "apt knows no Debian mirror" "run apt-get update, or set LAB_MIRROR=URI"
 	echo "$uri"
 }
@@ -197,7 +197,7 @@ clone_tree()
 	   [ "$(git -C "$tree" rev-parse --show-toplevel)" = "$tree" ]; then
 		commit=$(git -C "$tree" rev-parse HEAD)
 		[ "$(git -C "$dir" rev-parse -q --verify stock 2>/dev/null)" != "$commit" ] || return 0
-		[ -z "$(git -C "$tree" status --porcelain -uno | head -n 1)" ] ||
+		[ -z "$(git -C "$tree" status --porcelain -uno | sed -n 1p)" ] ||
 			say "note: uncommitted changes of $tree are left out"
 		say "cloning $tree"
 		bound git clone -q --shared --no-checkout "$tree" "$tmp"

@@ -92,7 +92,7 @@ format()
 
 	[ -z "$(git -C "$dir" config "branch.$series.description")" ] ||
 		cover=(--cover-letter --cover-from-description=subject)
-	author=$(git -C "$dir" rev-list --reverse stock..HEAD | head -n 1)
+	author=$(git -C "$dir" rev-list --reverse stock..HEAD | sed -n 1p)
 	GIT_COMMITTER_NAME=$(git -C "$dir" log -1 --format=%an "$author")
 	GIT_COMMITTER_EMAIL=$(git -C "$dir" log -1 --format=%ae "$author")
 	GIT_COMMITTER_DATE=$(git -C "$dir" log -1 --format=%aI HEAD)

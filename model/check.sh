@@ -112,7 +112,7 @@ errors() {
 }
 
 number() {
-	sed -nE "s/$2/\\1/p" "$1" | head -n 1
+	sed -nE "s/$2/\\1/p" "$1" | sed -n 1p
 }
 
 row() {
