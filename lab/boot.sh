@@ -70,9 +70,12 @@ runner()
 	done | sort -u
 }
 
+# All of KVM's selftests take 250 MB on their own, and one of them 500 MB.
+memory=1G
+! grep -q ' -c kvm$' "$run/job" || memory=3G
 qemu=(-nodefaults -no-user-config -display none -no-reboot
       -sandbox "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-      -accel "tcg,thread=multi" -smp "$(cat "$run/cpus")" -m 1G -serial file:console
+      -accel "tcg,thread=multi" -smp "$(cat "$run/cpus")" -m "$memory" -serial file:console
       -initrd initramfs.cpio)
 # At once: another run may soon build another kernel there.
 if [ -f "$obj/arch/arm64/boot/Image" ]; then
