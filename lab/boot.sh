@@ -8,7 +8,7 @@
 #
 #   job      the commands to run in the guest, one a line; the first word of
 #            each names one of KVM's selftests, run_kselftest.sh, kunit (see
-#            lab/kunit), or an applet of busybox
+#            lab/kunit), or an applet of busybox; the kernel's modules are at hand
 #   append   parameters for the kernel's command line
 #   cpus     number of the guest's CPUs
 #   timeout  seconds of wall-clock time that QEMU may take
@@ -46,6 +46,7 @@ initramfs()
 	file /bin/busybox $busybox 755 0 0
 	slink /bin/sh busybox 777 0 0
 	END
+	find "$obj" -name '*.ko' -printf 'file /tests/%f %p 755 0 0\n'
 	while read -r word _; do
 		file=$(find "$tests" -name "$(basename "$word")" -type f | sed -n 1p)
 		if [ -n "$file" ]; then

@@ -53,8 +53,9 @@ apply_mutant()
 		    "$(head -n 1 "$src/.git/lab-apply.log")"
 }
 
-# The fragments in one, each line once, as Kconfig warns of repetitions, with
-# `#? ` off lines whose symbol some Kconfig file has.
+# The fragments in one: each symbol once, as Kconfig warns of repetitions, set as
+# the last fragment that names it says, and `#? ` off lines whose symbol some
+# Kconfig file has.
 fragment()
 {
 	local line symbol
@@ -66,7 +67,9 @@ fragment()
 			line=${line#'#? '}
 		fi
 		printf '%s\n' "$line"
-	done | awk '!/^(# )?CONFIG_/ || !seen[$0]++'
+	done | awk '
+	/^(# )?CONFIG_/	{ match($0, /CONFIG_[A-Za-z0-9_]+/); last[substr($0, RSTART, RLENGTH)] = $0 }
+	END		{ for (symbol in last) print last[symbol] }' | sort
 }
 
 configure()
@@ -107,7 +110,8 @@ compile()
 	local pid status=0
 
 	say "building $what"
-	bound "${kmake[@]}" -j"$(nproc)" "$target" >>"$log" 2>&1 &
+	! grep -q '^CONFIG_MODULES=y' "$obj/.config" || targets+=(modules)
+	bound "${kmake[@]}" -j"$(nproc)" "${targets[@]}" >>"$log" 2>&1 &
 	pid=$!
 	heartbeat "$pid" &
 	wait "$pid" || status=$?
@@ -127,11 +131,11 @@ name=$(basename "$src")
 obj=$CACHE/build/$name-${series//\//-}-$(IFS=-; echo "$*")
 log=$obj/build.log
 what="$name $series${mutant:+ with $(basename "$mutant" .patch)} ($*)"
-target=bzImage
+targets=(bzImage)
 kmake=(make -C "$src" O="$obj" CC="ccache ${CROSS}gcc"
        KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab KBUILD_BUILD_TIMESTAMP=2026-01-01)
 if [ -n "$CROSS" ]; then
-	target=Image
+	targets=(Image)
 	kmake+=(ARCH="$ARCH" CROSS_COMPILE="$CROSS")
 fi
 
