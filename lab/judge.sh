@@ -69,8 +69,8 @@ tasks()
 	/^ *\? / || name == ""	{ next }
 	/^ *__synchronize_srcu\+/	{ srcu = 1 }
 	/^ *__mutex_lock(\.|\+)/	{ mutex = 1 }
-	/^ *(irqfd_resampler_shutdown|kvm_irqfd_assign|kvm_irqfd|irqfd_test_phantom_fn)\+/ {
-		if (func_ == "") { func_ = $1; sub(/\+.*/, "", func_) }
+	/^ *(irqfd_resampler_(shutdown|unlink)|kvm_irqfd_assign|kvm_irqfd|irqfd_test_phantom_fn)[.+]/ {
+		if (func_ == "") { func_ = $1; sub(/[.+].*/, "", func_) }
 	}
 	END { flush() }' "$tmp/console" | sort -u
 }
