@@ -23,6 +23,10 @@ hang|only the assign fixed|deadlock|safety|-DPROXY -DFIX_ASSIGN
 hang|fix|nothing|safety|-DPROXY -DFIX_SHUTDOWN -DFIX_ASSIGN
 hang|fix|nothing|ends|-DPROXY -DFIX_SHUTDOWN -DFIX_ASSIGN
 hang|fix, a phantom exists|witness|safety|-DPROXY -DFIX_SHUTDOWN -DFIX_ASSIGN -DWITNESS
+hang|batches|nothing|safety|-DPROXY -DFIX_SHUTDOWN -DFIX_ASSIGN -DBATCH
+hang|batches|nothing|ends|-DPROXY -DFIX_SHUTDOWN -DFIX_ASSIGN -DBATCH
+hang|batches, a phantom exists|witness|safety|-DPROXY -DFIX_SHUTDOWN -DFIX_ASSIGN -DBATCH -DWITNESS
+hang|batches, waits under lock|deadlock|safety|-DPROXY -DBATCH
 hang|proxy execution off|nothing|safety|
 hang|proxy execution off|nothing|ends|
 hang|scheduler fix alone|nothing|safety|-DPROXY -DSCHED_FIX
@@ -39,6 +43,7 @@ gsi_reuse|no wait in shutdown|use after free|safety|-DNO_SHUTDOWN_WAIT
 '
 deep='
 hang|fix, 3 irqfds|nothing|safety|-DPROXY -DFIX_SHUTDOWN -DFIX_ASSIGN -DK=3
+hang|batches, 3 irqfds|nothing|safety|-DPROXY -DFIX_SHUTDOWN -DFIX_ASSIGN -DBATCH -DK=3
 hang|proxy off, 3 irqfds|nothing|safety|-DK=3
 hang|scheduler fix, 3 irqfds|nothing|safety|-DPROXY -DSCHED_FIX -DK=3
 gsi_reuse|stock, 3 EOIs each|nothing|safety|-DSTOCK -DEOIS=3

@@ -13,6 +13,7 @@
  *	-DSCHED_FIX	only a task that has passed through schedule() is blocked
  *	-DFIX_SHUTDOWN	the shutdown waits for its grace period out of the lock
  *	-DFIX_ASSIGN	so does the assign
+ *	-DBATCH		one work shuts down all irqfds that were closed so far
  *	-DNO_ASSIGN	nothing is assigned: the shutdowns are alone
  *	-DWITNESS	fail as soon as a phantom worker exists
  */
@@ -54,6 +55,12 @@ chan waiters = [N] of { byte };
 byte gp[N + 1];
 bool gp_busy;			/* process_srcu is pending or running */
 bool cb_pending;
+
+/* With BATCH: the VM's list, and its one work, which never runs twice at once. */
+byte inactive;
+bool queued;
+bool executing;
+bool again;
 
 byte todo = K + 1;
 bool witness;
@@ -237,6 +244,52 @@ inline irqfd_shutdown()
 	todo--
 }
 
+/* Whoever fetches the work while it runs leaves it to the worker that runs it. */
+inline shutdown_batches()
+{
+	atomic {
+		queued = false;
+		again = executing;
+		executing = true;
+		batch = (again -> 0 : inactive);
+		inactive = inactive - batch
+	};
+	do
+	:: batch > 0 ->
+		synchronize_srcu();	/* for their assigns to finish */
+		unlinked = 0;
+		do
+		:: unlinked < batch ->
+			mutex_lock();
+#ifdef FIX_SHUTDOWN
+			mutex_unlock();
+#else
+			synchronize_srcu();
+			mutex_unlock();
+#endif
+			unlinked++
+		:: unlinked == batch -> break
+		od;
+#ifdef FIX_SHUTDOWN
+		synchronize_srcu();
+#endif
+		atomic {
+			todo = todo - batch;
+			batch = 0;
+			unlinked = 0;
+			if
+			:: again ->
+				again = false;
+				batch = inactive;
+				inactive = 0
+			:: else
+			fi;
+			executing = batch > 0
+		}
+	:: batch == 0 -> break
+	od
+}
+
 /* A grace period serves those who asked before it began, others need the next. */
 inline process_srcu()
 {
@@ -287,7 +340,7 @@ inline srcu_invoke_callbacks()
 /* A task takes steps only while it is on the runqueue. */
 active [N] proctype worker() provided (on_rq[_pid])
 {
-	byte work;
+	byte work, batch, unlinked;
 
 end_idle:
 	do
@@ -299,7 +352,11 @@ end_idle:
 		worklist?work
 	   };
 next:	   if
+#ifdef BATCH
+	   :: work == SHUTDOWN -> shutdown_batches()
+#else
 	   :: work == SHUTDOWN -> irqfd_shutdown()
+#endif
 	   :: work == PROCESS_SRCU -> process_srcu()
 	   :: work == SRCU_CALLBACKS -> srcu_invoke_callbacks()
 	   fi;
@@ -346,7 +403,17 @@ active proctype close()
 	byte i;
 
 	for (i : 1 .. K) {
-		atomic { queue_work(SHUTDOWN) }
+		atomic {
+			inactive++;
+			if
+			:: !queued ->
+#ifdef BATCH
+				queued = true;
+#endif
+				queue_work(SHUTDOWN)
+			:: else
+			fi
+		}
 	}
 }
 
