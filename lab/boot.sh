@@ -12,6 +12,7 @@
 #   append   parameters for the kernel's command line
 #   cpus     number of the guest's CPUs
 #   timeout  seconds of wall-clock time that QEMU may take
+#   gdb      optional: that it's there makes QEMU wait for gdb on RUN/gdb.sock
 #
 # and gets
 #
@@ -77,6 +78,7 @@ qemu=(-nodefaults -no-user-config -display none -no-reboot
       -sandbox "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
       -accel "tcg,thread=multi" -smp "$(cat "$run/cpus")" -m "$memory" -serial file:console
       -initrd initramfs.cpio)
+[ ! -e "$run/gdb" ] || qemu+=(-chardev "socket,id=gdb,path=gdb.sock,server=on,wait=off" -gdb chardev:gdb)
 # At once: another run may soon build another kernel there.
 if [ -f "$obj/arch/arm64/boot/Image" ]; then
 	export ARCH=arm64
