@@ -13,14 +13,16 @@
 # Default: all bases of lab/bases.
 #
 # A boot counts as hung if its verdict is DEADLOCK, see lab/judge.sh, as not hung
-# if it is PASS; others are listed, and do not count.  Exit status 0 if there are
-# no others, 1 if there are, 2 if a base could not be had, 130 after Ctrl-C.  Each
-# boot leaves a directory in runs/.
+# if it is PASS; others are listed, and do not count.  CONFIGS="NAME..." in the
+# environment replaces the fragments, `base hang proxy`.
+#
+# Exit status 0 if there are no others, 1 if there are, 2 if a base could not be
+# had, 130 after Ctrl-C.  Each boot leaves a directory in runs/.
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
 
-CONFIGS="base hang proxy"
+CONFIGS=${CONFIGS:-base hang proxy}
 APPEND="sysctl.kernel.hung_task_timeout_secs=8 sysctl.kernel.hung_task_check_interval_secs=1"
 
 times=5 seconds=20
