@@ -20,6 +20,7 @@ import gdb
 PAUSE = 5           # seconds that the guest runs on between two looks at it
 PF_WQ_WORKER = 0x20
 STATES = {0: 'R', 1: 'S', 2: 'D', 0x402: 'I'}
+INDENT = ' ' * 11
 
 
 def address(expression):
@@ -107,7 +108,11 @@ class Task:
                 names.append(symbol(pc))
         return names
 
+    def irqfd_function(self):
+        return next((name for name in self.frames() if 'irqfd' in name), None)
+
     def describe(self, lock=0):
+        """What the scheduler, and the workqueue code, know of the task."""
         task = self.task
         state = int(task['__state'])
         blocked_on = self.blocked_on()
@@ -118,9 +123,6 @@ class Task:
             text += '\n%sPF_WQ_WORKER, worker->sleeping %d, in %s()' % (
                 INDENT, int(self.worker['sleeping']), symbol(self.worker['current_func']))
         return text
-
-
-INDENT = ' ' * 11
 
 
 def all_tasks():
@@ -212,11 +214,9 @@ class Vm:
         self.srcu = Srcu(kvm['irq_srcu'])
 
     def path(self):
-        """The function of KVM in which the holder waits for a grace period, if it does."""
-        frames = self.holder.frames()
-        inside = [name for name in frames if name in ('irqfd_resampler_shutdown', 'kvm_irqfd_assign', 'kvm_irqfd')]
-        waits = '__synchronize_srcu' in frames and self.holder.addr in self.srcu.sleepers
-        return inside[0] if waits and inside else None
+        """The function in which the holder waits for a grace period, if it does."""
+        waits = '__synchronize_srcu' in self.holder.frames() and self.holder.addr in self.srcu.sleepers
+        return self.holder.irqfd_function() if waits else None
 
     def report(self, pools):
         print('resampler_lock of the VM at %#x' % self.lock)
@@ -231,8 +231,7 @@ class Vm:
         assign = [task for task in self.waiters if not task.worker]
         print('  waiters  %d, %d of them workers%s' % (
             len(self.waiters), len(self.waiters) - len(assign),
-            ''.join('; %s in %s()' % (task, [name for name in task.frames() if 'irqfd' in name][:1][0])
-                    for task in assign if any('irqfd' in name for name in task.frames()))))
+            ''.join('; %s in %s()' % (task, task.irqfd_function()) for task in assign)))
         self.srcu.report(pools)
 
 
@@ -332,8 +331,8 @@ try:
     # gdb has things to say on its own stdout.
     with open('autopsy', 'w') as report, contextlib.redirect_stdout(report):
         status = autopsy()
-except (gdb.error, gdb.GdbError, OSError) as error:
-    print('lab: cannot look at the guest: %s' % str(error).split('\n')[0], file=sys.stderr)
+except Exception as error:  # whatever it is, it's not that there is no cycle
+    print('lab: %s: %s' % (type(error).__name__, str(error).split('\n')[0]), file=sys.stderr)
 try:
     gdb.execute('kill', to_string=True)
 except gdb.error:

@@ -47,7 +47,7 @@ wait_for_hang()
 	local results=$run/results
 
 	until grep -aqsE '^not ok .*: hung|^lab: run sleep' "$results"; do
-		kill -0 "$boot" 2>/dev/null || die "the guest died: $(tail -n 1 "$run/qemu-output")" "see ${run#"$TOP"/}"
+		kill -0 "$boot" 2>/dev/null || die "the guest died: $(tail -n 1 "$run/qemu-output" 2>/dev/null)" "see ${run#"$TOP"/}"
 		sleep 1
 	done
 }
@@ -57,7 +57,7 @@ dissect()
 {
 	local status=0
 
-	(cd "$run" && PYTHONDONTWRITEBYTECODE=1 bound timeout -k 5 "$PATIENCE" \
+	(cd "$run" && PYTHONDONTWRITEBYTECODE=1 bound timeout --foreground -k 5 "$PATIENCE" \
 		gdb -nx -batch -x "$LAB/autopsy.py" vmlinux) >"$run/gdb-output" 2>&1 || status=$?
 	rm "$run/vmlinux"
 	[ "$status" -le 1 ] || kill "$boot" 2>/dev/null || true
