@@ -290,9 +290,9 @@ def graph(pool, phantom, vm, work):
         for i, edge in enumerate(edges):
             print('\tn%d [label="%s"];\n\tn%d -> n%d [label="%s" color=red];' % (
                 i, names[i], i, (i + 1) % len(names), edge), file=dot)
-        for task in vm.waiters:
-            if task.addr != phantom.addr:
-                print('\t"%s" -> n1;' % task, file=dot)
+        others = [str(task) for task in vm.waiters if task.addr != phantom.addr]
+        if others:
+            print('\tothers [label="%s"];\n\tothers -> n1 [label="wait for"];' % '\\n'.join(others), file=dot)
         print('}', file=dot)
 
 
