@@ -1,5 +1,5 @@
-# Newest 7.2.y, as Debian patches it: of this line, too, the package is served
-# and the tarball is not.  For the sweep alone.
+# Newest 7.2.y, as Debian patches it (the package is served, the tarball is not),
+# for the sweep alone.  Has the scheduler's fix.
 SUITE=trixie-backports
 PACKAGE=linux-source-7.2
 SERIES=
