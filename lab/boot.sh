@@ -12,6 +12,7 @@
 #   append   parameters for the kernel's command line
 #   cpus     number of the guest's CPUs
 #   timeout  seconds of wall-clock time that QEMU may take
+#   gdb      optional: that it's there makes QEMU wait for gdb on RUN/gdb.sock
 #
 # and gets
 #
@@ -78,6 +79,7 @@ qemu=(-nodefaults -no-user-config -display none -no-reboot
       -sandbox "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
       -accel "tcg,thread=multi" -smp "$(cat "$run/cpus")" -m "$memory" -serial file:console
       -initrd initramfs.cpio)
+[ ! -e "$run/gdb" ] || qemu+=(-chardev "socket,id=gdb,path=gdb.sock,server=on,wait=off" -gdb chardev:gdb)
 # At once: another run may soon build another kernel there.
 if [ -f "$obj/arch/arm64/boot/Image" ]; then
 	export ARCH=arm64
@@ -89,11 +91,12 @@ if [ -f "$obj/arch/arm64/boot/Image" ]; then
 	      -chardev "file,id=results,path=results" -kernel kernel
 	      -append "console=ttyAMA0 panic=-1 $(cat "$run/append")")
 else
+	# no_timer_check: on a busy host, the check may miss its ticks, and panic.
 	port=ttyS1
 	cp "$obj/arch/x86/boot/bzImage" "$run/kernel"
 	qemu=(qemu-system-x86_64 -machine q35 -cpu max "${qemu[@]}" -serial file:results
 	      -kernel kernel
-	      -append "console=ttyS0 panic=-1 $(cat "$run/append")")
+	      -append "console=ttyS0 panic=-1 no_timer_check $(cat "$run/append")")
 fi
 
 busybox=$("$LAB/fetch.sh" busybox)

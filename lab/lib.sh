@@ -103,11 +103,39 @@ names()
 	find "$1" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -sd' '
 }
 
-# series_of_base BASE: the name of its series, a directory of patches/.
-series_of_base()
+# all_series_of_base BASE: the names of its series, directories of patches/.
+all_series_of_base()
 {
 	[ -f "$LAB/bases/$1" ] || die "unknown base '$1'" "one of: $(names "$LAB/bases")"
-	sed -n 's/^SERIES=//p' "$LAB/bases/$1"
+	sed -n 's/^SERIES=//p' "$LAB/bases/$1" | tr -d \"
+}
+
+# series_of_base BASE: the first of them.
+series_of_base()
+{
+	local all
+
+	all=$(all_series_of_base "$1") || exit
+	[ -n "$all" ] || die "base $1 has no series" "see lab/bases/$1"
+	echo "${all%% *}"
+}
+
+# load_scenario NAME: set its variables and $series, what lab/build.sh wants.
+load_scenario()
+{
+	[ -f "$LAB/scenarios/$1" ] || die "unknown scenario '$1'" "one of: $(names "$LAB/scenarios")"
+	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' TITLE='' ARCH=x86_64
+	# shellcheck source=/dev/null
+	. "$LAB/scenarios/$1"
+	export ARCH
+	if [ "$PATCHED" = no ]; then
+		series=none
+	elif [ -d "$TOP/patches/$PATCHED" ]; then
+		series=$PATCHED
+	else
+		series=${SERIES:-$(series_of_base "$BASE")}
+		[ "$PATCHED" = yes ] || series+=/$PATCHED
+	fi
 }
 
 # new_run NAME: a directory in runs/ that no other run has.

@@ -8,6 +8,7 @@ cd "$TOP"
 
 for base in lab/bases/*; do
 	base=$(basename "$base")
+	[ -n "$(all_series_of_base "$base")" ] || continue
 	ok "series of $base: patches -> commits -> patches is the identity" lab/series.sh check "$base"
 done
 
