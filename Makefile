@@ -5,7 +5,7 @@
 # The boots that tell the story, in its order.
 DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep stock-kunit patched-kunit
 
-.PHONY: help demo test run autopsy sweep kunit mutants arm64 tree patches check-patches check-series model deps clean clean-runs distclean
+.PHONY: help demo test run autopsy sweep kunit mutants arm64 tree patches check-patches check-series bench model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: six boots, a table'
@@ -26,6 +26,7 @@ help:
 	@echo 'make patches BASE=NAME       write the commits of that tree back to patches/SERIES'
 	@echo 'make check-patches           prove that patches -> commits -> patches is the identity'
 	@echo 'make check-series            each patch of each series: applies, builds, checkpatch; a table'
+	@echo 'make bench                   how long teardown takes: stock, fixes, series; a table, plots; HZ="1000 100"'
 	@echo 'make model                   the Spin models: bad variants fail, good ones pass; a table'
 	@echo 'make deps                    install through apt what the lab needs'
 	@echo 'make clean                   remove built kernels and selftests'
@@ -77,6 +78,10 @@ check-patches: deps
 check-series: deps
 	@lab/check-series.sh $(notdir $(wildcard lab/bases/*))
 	@lab/check-guard.sh
+
+bench:
+	@lab/deps.sh datamash gnuplot=gnuplot-nox
+	@lab/bench.sh --times $(or $(TIMES),3) $(HZ)
 
 model:
 	@lab/deps.sh spin

@@ -7,8 +7,8 @@
 # everything in the directory RUN, which must hold
 #
 #   job      the commands to run in the guest, one a line; the first word of
-#            each names one of KVM's selftests, run_kselftest.sh, kunit (see
-#            lab/kunit), or an applet of busybox; the kernel's modules are at hand
+#            each names one of KVM's selftests, run_kselftest.sh, a script of
+#            lab/guest, or an applet of busybox; the kernel's modules are at hand
 #   append   parameters for the kernel's command line
 #   cpus     number of the guest's CPUs
 #   timeout  seconds of wall-clock time that QEMU may take
@@ -40,19 +40,19 @@ initramfs()
 	dir /dev 755 0 0
 	dir /tests 755 0 0
 	nod /dev/console 600 0 0 c 5 1
-	file /init $LAB/init 755 0 0
-	file /tests/kunit $LAB/kunit 755 0 0
+	file /init $LAB/guest/init 755 0 0
 	file /job $run/job 644 0 0
 	file /results-port $run/results-port 644 0 0
 	file /bin/busybox $busybox 755 0 0
 	slink /bin/sh busybox 777 0 0
 	END
+	find "$LAB/guest" -type f -not -name init -printf 'file /tests/%f %p 755 0 0\n'
 	find "$obj" -name '*.ko' -printf 'file /tests/%f %p 755 0 0\n'
 	while read -r word _; do
 		file=$(find "$tests" -name "$(basename "$word")" -type f | sed -n 1p)
 		if [ -n "$file" ]; then
 			echo "file /tests/$(basename "$word") $file 755 0 0"
-		elif [ "$word" != kunit ]; then
+		elif [ ! -f "$LAB/guest/$word" ]; then
 			busybox --list | grep -xF -- "$word" >/dev/null || die "no selftest is called '$word'"
 		fi
 	done <"$run/job" | sort -u

@@ -23,12 +23,18 @@ usage_if_asked "$@"
 COVER=0000-cover-letter.txt
 
 # What git am applies; names of files sort in the order of the series.  With
-# SERIES/WORD, only the patches with WORD in their names.
+# SERIES/WORD, only the patches with WORD in their names; with SERIES@stable, only
+# those that are for stable trees.
 patches()
 {
-	local series=${1%%/*} word=${1#"${1%%/*}"}
+	local series=${1%%[/@]*} word=
 
-	find "$TOP/patches/$series" -maxdepth 1 -name "[0-9]*${word#/}*.patch" | sort
+	case $1 in
+	*@stable)	grep -lx 'Cc: stable@vger.kernel.org.*' "$TOP/patches/$series"/*.patch | sort
+			return ;;
+	*/*)		word=${1#*/} ;;
+	esac
+	find "$TOP/patches/$series" -maxdepth 1 -name "[0-9]*$word*.patch" | sort
 }
 
 # apply DIR SERIES: git am on a detached HEAD.  A warning is an error.
@@ -53,13 +59,13 @@ apply()
 # The result is kept as a tag, with what it was made from.
 checkout()
 {
-	local dir=$1 series=$2 id=${2//\//-} key files
+	local dir=$1 series=$2 id=${2//[\/@]/-} key files
 
 	if [ "$series" = none ]; then
 		bound git -C "$dir" checkout -qf --detach stock
 		return
 	fi
-	[ -d "$TOP/patches/${series%%/*}" ] || die "unknown series '$series'" "one of: $(names "$TOP/patches")"
+	[ -d "$TOP/patches/${series%%[/@]*}" ] || die "unknown series '$series'" "one of: $(names "$TOP/patches")"
 	mapfile -t files < <(patches "$series")
 	key=$({ git -C "$dir" rev-parse stock; cat "${files[@]}"; } | sha1sum | cut -d' ' -f1)
 	if [ "$(git -C "$dir" config "lab.$id.key")" = "$key" ]; then
