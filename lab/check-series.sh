@@ -27,8 +27,8 @@
 #   tests    the selftests about irqfds, statically linked
 #
 # `-` is for what a patch doesn't touch.  Of checkpatch's types, UNKNOWN_COMMIT_ID
-# is left out, as the trees that Debian ships have no history, and
-# FILE_PATH_CHANGES, as `owner` tells better who is asked about new files.
+# is left out, as the trees that Debian ships have no history, and FILE_PATH_CHANGES
+# and MISSING_FIXES_TAG, of which `owner` and `tags` know more.
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
@@ -135,7 +135,7 @@ check_tags()
 # old ones don't know that Closes: has a long line.
 check_style()
 {
-	local ignore=UNKNOWN_COMMIT_ID,FILE_PATH_CHANGES
+	local ignore=UNKNOWN_COMMIT_ID,FILE_PATH_CHANGES,MISSING_FIXES_TAG
 
 	[[ $series != *.y ]] || ignore+=,GIT_COMMIT_ID,COMMIT_LOG_LONG_LINE
 	git -C "$src" format-patch -1 --stdout "$commit" |
@@ -269,7 +269,7 @@ set_variant()
 	modules)	configs=(base check) module=yes ;;
 	arm64)		configs=(arm64) arch=arm64 cross=aarch64-linux-gnu- users=(vgic/vgic-irqfd.o) ;;
 	ppc64)		configs=(ppc64 xics) arch=powerpc cross=powerpc64-linux-gnu- users=(book3s_xics.o) ;;
-	noirq)		configs=(ppc64) arch=powerpc cross=powerpc64-linux-gnu- users=(powerpc.o) ;;
+	noirq)		configs=(ppc64 noxics) arch=powerpc cross=powerpc64-linux-gnu- users=(powerpc.o) ;;
 	esac
 	goals=(../../../virt/kvm/eventfd.o "${users[@]}")
 	goals=("${goals[@]/#/arch/$arch/kvm/}")
