@@ -346,13 +346,15 @@ check_patch()
 }
 
 # prepare_build: the whole series once, for the configuration and the check of
-# it, and the untouched sources in each variant.
+# it, and the untouched sources in each variant.  Which patch it is that does not
+# build, the table tells.
 prepare_build()
 {
-	local name
+	local name status=0
 
 	# shellcheck disable=SC2086
-	obj=$("$LAB/build.sh" "$base" "$series" $CONFIGS)
+	obj=$("$LAB/build.sh" "$base" "$series" $CONFIGS) || status=$?
+	[ $status = 0 ] || [ $status = 3 ] || exit $status
 	lock "build-$(basename "$src")"
 	for name in $VARIANTS; do
 		baseline "$name"
