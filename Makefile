@@ -25,7 +25,8 @@ help:
 	@echo '     SERIES=NAME             ... another series of that base, also for make patches'
 	@echo 'make patches BASE=NAME       write the commits of that tree back to patches/SERIES'
 	@echo 'make check-patches           prove that patches -> commits -> patches is the identity'
-	@echo 'make check-series            each patch of each series: applies, builds, checkpatch; a table'
+	@echo 'make check-series            each patch of each series, from subject to cross-compilers; a table'
+	@echo '     BASES="NAME..."         ... of those bases only; installs cross compilers, sparse, coccinelle'
 	@echo 'make bench                   how long teardown takes: stock, fixes, series; a table, plots; HZ="1000 100"'
 	@echo 'make model                   the Spin models: bad variants fail, good ones pass; a table'
 	@echo 'make deps                    install through apt what the lab needs'
@@ -76,7 +77,9 @@ check-patches: deps
 	@for base in $(notdir $(wildcard lab/bases/*)); do lab/series.sh check $$base || exit; done
 
 check-series: deps
-	@lab/check-series.sh $(notdir $(wildcard lab/bases/*))
+	@lab/deps.sh sparse spatch=coccinelle aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
+		powerpc64-linux-gnu-gcc=gcc-powerpc64-linux-gnu
+	@lab/check-series.sh $(or $(BASES),$(notdir $(wildcard lab/bases/*)))
 	@lab/check-guard.sh
 
 bench:

@@ -177,3 +177,37 @@ columns()
 		}
 	}'
 }
+
+# fragment SRC FILE...: fragments (lab/configs) in one for the kernel tree SRC,
+# each symbol once, as Kconfig warns of repetitions, set as the last fragment that
+# names it says, with `#? ` off lines whose symbol some Kconfig file has.
+fragment()
+{
+	local src=$1 line symbol
+
+	shift
+	cat "$@" | while IFS= read -r line; do
+		if [[ $line = '#? CONFIG_'* ]]; then
+			symbol=${line#'#? CONFIG_'}
+			grep -rqE --include='Kconfig*' "^(menu)?config ${symbol%%=*}\$" "$src" || continue
+			line=${line#'#? '}
+		fi
+		printf '%s\n' "$line"
+	done | awk '
+	/^(# )?CONFIG_/	{ match($0, /CONFIG_[A-Za-z0-9_]+/); last[substr($0, RSTART, RLENGTH)] = $0 }
+	END		{ for (symbol in last) print last[symbol] }' | sort
+}
+
+# check_config CONFIG FRAGMENT: print the lines of the fragment that were not
+# honoured.  "is not set" is also what a symbol is that does not exist.
+check_config()
+{
+	local config=$1 fragment=$2 line
+
+	grep -hE '^(CONFIG_|# CONFIG_.* is not set)' "$fragment" | while read -r line; do
+		case $line in
+		'#'*)	! grep -q "^$(cut -d' ' -f2 <<<"$line")=" "$config" ;;
+		*)	grep -qxF -- "$line" "$config" ;;
+		esac || echo "$line"
+	done
+}

@@ -10,7 +10,7 @@
 #
 # A CELL is BASE,CPUS,storm or BASE,CPUS,quiet; `storm` has a SCHED_FIFO thread on
 # each CPU wake every 50 us.  BASE alone is its four cells with 1 and 2 CPUs.
-# Default: all bases of lab/bases.
+# Default: the bases of lab/bases from 6.17 on, which brought proxy execution.
 #
 # A boot counts as hung if its verdict is DEADLOCK, see lab/judge.sh, as not hung
 # if it is PASS; others are listed, and do not count.  CONFIGS="NAME..." in the
@@ -33,7 +33,7 @@ while [[ ${1:-} = --* ]]; do
 	shift 2
 done
 # shellcheck disable=SC2046
-[ $# -gt 0 ] || set -- $(names "$LAB/bases")
+[ $# -gt 0 ] || set -- $({ names "$LAB/bases" | tr ' ' '\n'; echo 6.17; } | sort -V | sed '1,/^6\.17$/d')
 
 # cells ARG...: one a line.
 cells()
