@@ -5,7 +5,7 @@
 # The boots that tell the story, in its order.
 DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep stock-kunit patched-kunit
 
-.PHONY: help demo test run kunit mutants arm64 tree patches check-patches check-series model deps clean clean-runs distclean
+.PHONY: help demo test run autopsy sweep kunit mutants arm64 tree patches check-patches check-series bench model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: six boots, a table'
@@ -13,14 +13,21 @@ help:
 	@echo 'make run SCENARIO=NAME       one scenario (of lab/scenarios); TIMES=N repeats it'
 	@echo '     TREE=DIR                ... on the kernel tree DIR instead of the scenario'\''s base'
 	@echo '     SERIES=NAME             ... with patches/NAME instead of the base'\''s series'
+	@echo 'make autopsy                 hang a kernel and dissect it from outside: who waits for whom; TIMES=N'
+	@echo '     SCENARIO=NAME           ... the kernel and job of that scenario instead of stock-proxy'
+	@echo 'make sweep                   how often and how soon stock kernels hang, a table; TIMES=N boots of each'
+	@echo '     CELLS="7.1.y,1,storm.." ... of those cells only, see lab/sweep.sh --help'
 	@echo 'make kunit                   the KUnit suite, by the kernel'\''s kunit.py; ARCH=NAME: x86_64 or arm64 only'
 	@echo 'make mutants                 break the series in many ways, the tests must notice each; a table'
 	@echo '     MUTANTS="NAME..."       ... only those (of mutants/TABLE); TIMES=N repeats each boot'
 	@echo 'make arm64                   the tests of interrupts on arm64, stock and patched; installs a cross compiler'
 	@echo 'make tree BASE=NAME          a git tree, work/SERIES, with the base'\''s series as commits'
+	@echo '     SERIES=NAME             ... another series of that base, also for make patches'
 	@echo 'make patches BASE=NAME       write the commits of that tree back to patches/SERIES'
 	@echo 'make check-patches           prove that patches -> commits -> patches is the identity'
-	@echo 'make check-series            each patch of each series: applies, builds, checkpatch; a table'
+	@echo 'make check-series            each patch of each series, from subject to cross-compilers; a table'
+	@echo '     BASES="NAME..."         ... of those bases only; installs cross compilers, sparse, coccinelle'
+	@echo 'make bench                   how long teardown takes: stock, fixes, series; a table, plots; HZ="1000 100"'
 	@echo 'make model                   the Spin models: bad variants fail, good ones pass; a table'
 	@echo 'make deps                    install through apt what the lab needs'
 	@echo 'make clean                   remove built kernels and selftests'
@@ -41,6 +48,13 @@ test: deps
 
 run: deps
 	@lab/run.sh --times $(or $(TIMES),1) $(SCENARIO)
+
+autopsy: deps
+	@lab/deps.sh gdb dot=graphviz
+	@lab/autopsy.sh --times $(or $(TIMES),1) $(SCENARIO)
+
+sweep: deps
+	@lab/sweep.sh --times $(or $(TIMES),5) $(CELLS)
 
 kunit: deps
 	@lab/kunit.sh $(ARCH)
@@ -63,8 +77,14 @@ check-patches: deps
 	@for base in $(notdir $(wildcard lab/bases/*)); do lab/series.sh check $$base || exit; done
 
 check-series: deps
-	@lab/check-series.sh $(notdir $(wildcard lab/bases/*))
+	@lab/deps.sh sparse spatch=coccinelle aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
+		powerpc64-linux-gnu-gcc=gcc-powerpc64-linux-gnu
+	@lab/check-series.sh $(or $(BASES),$(notdir $(wildcard lab/bases/*)))
 	@lab/check-guard.sh
+
+bench:
+	@lab/deps.sh datamash gnuplot=gnuplot-nox
+	@lab/bench.sh --times $(or $(TIMES),3) $(HZ)
 
 model:
 	@lab/deps.sh spin

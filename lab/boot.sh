@@ -7,11 +7,12 @@
 # everything in the directory RUN, which must hold
 #
 #   job      the commands to run in the guest, one a line; the first word of
-#            each names one of KVM's selftests, run_kselftest.sh, kunit (see
-#            lab/kunit), or an applet of busybox; the kernel's modules are at hand
+#            each names one of KVM's selftests, run_kselftest.sh, a script of
+#            lab/guest, or an applet of busybox; the kernel's modules are at hand
 #   append   parameters for the kernel's command line
 #   cpus     number of the guest's CPUs
 #   timeout  seconds of wall-clock time that QEMU may take
+#   gdb      optional: that it's there makes QEMU wait for gdb on RUN/gdb.sock
 #
 # and gets
 #
@@ -39,19 +40,19 @@ initramfs()
 	dir /dev 755 0 0
 	dir /tests 755 0 0
 	nod /dev/console 600 0 0 c 5 1
-	file /init $LAB/init 755 0 0
-	file /tests/kunit $LAB/kunit 755 0 0
+	file /init $LAB/guest/init 755 0 0
 	file /job $run/job 644 0 0
 	file /results-port $run/results-port 644 0 0
 	file /bin/busybox $busybox 755 0 0
 	slink /bin/sh busybox 777 0 0
 	END
+	find "$LAB/guest" -type f -not -name init -printf 'file /tests/%f %p 755 0 0\n'
 	find "$obj" -name '*.ko' -printf 'file /tests/%f %p 755 0 0\n'
 	while read -r word _; do
 		file=$(find "$tests" -name "$(basename "$word")" -type f | sed -n 1p)
 		if [ -n "$file" ]; then
 			echo "file /tests/$(basename "$word") $file 755 0 0"
-		elif [ "$word" != kunit ]; then
+		elif [ ! -f "$LAB/guest/$word" ]; then
 			busybox --list | grep -xF -- "$word" >/dev/null || die "no selftest is called '$word'"
 		fi
 	done <"$run/job" | sort -u
@@ -78,6 +79,7 @@ qemu=(-nodefaults -no-user-config -display none -no-reboot
       -sandbox "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
       -accel "tcg,thread=multi" -smp "$(cat "$run/cpus")" -m "$memory" -serial file:console
       -initrd initramfs.cpio)
+[ ! -e "$run/gdb" ] || qemu+=(-chardev "socket,id=gdb,path=gdb.sock,server=on,wait=off" -gdb chardev:gdb)
 # At once: another run may soon build another kernel there.
 if [ -f "$obj/arch/arm64/boot/Image" ]; then
 	export ARCH=arm64
@@ -89,11 +91,12 @@ if [ -f "$obj/arch/arm64/boot/Image" ]; then
 	      -chardev "file,id=results,path=results" -kernel kernel
 	      -append "console=ttyAMA0 panic=-1 $(cat "$run/append")")
 else
+	# no_timer_check: on a busy host, the check may miss its ticks, and panic.
 	port=ttyS1
 	cp "$obj/arch/x86/boot/bzImage" "$run/kernel"
 	qemu=(qemu-system-x86_64 -machine q35 -cpu max "${qemu[@]}" -serial file:results
 	      -kernel kernel
-	      -append "console=ttyS0 panic=-1 $(cat "$run/append")")
+	      -append "console=ttyS0 panic=-1 no_timer_check $(cat "$run/append")")
 fi
 
 busybox=$("$LAB/fetch.sh" busybox)

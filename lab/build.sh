@@ -31,20 +31,6 @@ fi
 base=$1 series=$2
 shift 2
 
-# check_config CONFIG FRAGMENT: print the lines of the fragment that were not
-# honoured.  "is not set" is also what a symbol is that does not exist.
-check_config()
-{
-	local config=$1 fragment=$2 line
-
-	grep -hE '^(CONFIG_|# CONFIG_.* is not set)' "$fragment" | while read -r line; do
-		case $line in
-		'#'*)	! grep -q "^$(cut -d' ' -f2 <<<"$line")=" "$config" ;;
-		*)	grep -qxF -- "$line" "$config" ;;
-		esac || echo "$line"
-	done
-}
-
 # What is checked out is put right by the next who builds from the tree.
 apply_mutant()
 {
@@ -53,30 +39,11 @@ apply_mutant()
 		    "$(head -n 1 "$src/.git/lab-apply.log")"
 }
 
-# The fragments in one: each symbol once, as Kconfig warns of repetitions, set as
-# the last fragment that names it says, and `#? ` off lines whose symbol some
-# Kconfig file has.
-fragment()
-{
-	local line symbol
-
-	cat "${fragments[@]}" | while IFS= read -r line; do
-		if [[ $line = '#? CONFIG_'* ]]; then
-			symbol=${line#'#? CONFIG_'}
-			grep -rqE --include='Kconfig*' "^(menu)?config ${symbol%%=*}\$" "$src" || continue
-			line=${line#'#? '}
-		fi
-		printf '%s\n' "$line"
-	done | awk '
-	/^(# )?CONFIG_/	{ match($0, /CONFIG_[A-Za-z0-9_]+/); last[substr($0, RSTART, RLENGTH)] = $0 }
-	END		{ for (symbol in last) print last[symbol] }' | sort
-}
-
 configure()
 {
 	local missed
 
-	fragment >"$obj/fragment"
+	fragment "$src" "${fragments[@]}" >"$obj/fragment"
 	"${kmake[@]}" -s KCONFIG_ALLCONFIG="$obj/fragment" allnoconfig >"$log" 2>&1 ||
 		fail "configuring fails"
 	missed=$(check_config "$obj/.config" "$obj/fragment" | paste -sd' ')

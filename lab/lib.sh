@@ -103,11 +103,39 @@ names()
 	find "$1" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -sd' '
 }
 
-# series_of_base BASE: the name of its series, a directory of patches/.
-series_of_base()
+# all_series_of_base BASE: the names of its series, directories of patches/.
+all_series_of_base()
 {
 	[ -f "$LAB/bases/$1" ] || die "unknown base '$1'" "one of: $(names "$LAB/bases")"
-	sed -n 's/^SERIES=//p' "$LAB/bases/$1"
+	sed -n 's/^SERIES=//p' "$LAB/bases/$1" | tr -d \"
+}
+
+# series_of_base BASE: the first of them.
+series_of_base()
+{
+	local all
+
+	all=$(all_series_of_base "$1") || exit
+	[ -n "$all" ] || die "base $1 has no series" "see lab/bases/$1"
+	echo "${all%% *}"
+}
+
+# load_scenario NAME: set its variables and $series, what lab/build.sh wants.
+load_scenario()
+{
+	[ -f "$LAB/scenarios/$1" ] || die "unknown scenario '$1'" "one of: $(names "$LAB/scenarios")"
+	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' TITLE='' ARCH=x86_64
+	# shellcheck source=/dev/null
+	. "$LAB/scenarios/$1"
+	export ARCH
+	if [ "$PATCHED" = no ]; then
+		series=none
+	elif [ -d "$TOP/patches/$PATCHED" ]; then
+		series=$PATCHED
+	else
+		series=${SERIES:-$(series_of_base "$BASE")}
+		[ "$PATCHED" = yes ] || series+=/$PATCHED
+	fi
 }
 
 # new_run NAME: a directory in runs/ that no other run has.
@@ -148,4 +176,38 @@ columns()
 			print line
 		}
 	}'
+}
+
+# fragment SRC FILE...: fragments (lab/configs) in one for the kernel tree SRC,
+# each symbol once, as Kconfig warns of repetitions, set as the last fragment that
+# names it says, with `#? ` off lines whose symbol some Kconfig file has.
+fragment()
+{
+	local src=$1 line symbol
+
+	shift
+	cat "$@" | while IFS= read -r line; do
+		if [[ $line = '#? CONFIG_'* ]]; then
+			symbol=${line#'#? CONFIG_'}
+			grep -rqE --include='Kconfig*' "^(menu)?config ${symbol%%=*}\$" "$src" || continue
+			line=${line#'#? '}
+		fi
+		printf '%s\n' "$line"
+	done | awk '
+	/^(# )?CONFIG_/	{ match($0, /CONFIG_[A-Za-z0-9_]+/); last[substr($0, RSTART, RLENGTH)] = $0 }
+	END		{ for (symbol in last) print last[symbol] }' | sort
+}
+
+# check_config CONFIG FRAGMENT: print the lines of the fragment that were not
+# honoured.  "is not set" is also what a symbol is that does not exist.
+check_config()
+{
+	local config=$1 fragment=$2 line
+
+	grep -hE '^(CONFIG_|# CONFIG_.* is not set)' "$fragment" | while read -r line; do
+		case $line in
+		'#'*)	! grep -q "^$(cut -d' ' -f2 <<<"$line")=" "$config" ;;
+		*)	grep -qxF -- "$line" "$config" ;;
+		esac || echo "$line"
+	done
 }

@@ -7,7 +7,9 @@
 # each is what its scenario expects, 1 if not, 2 if a run was not possible, 130
 # after Ctrl-C.
 #
-# EXTRA=yes in a scenario keeps it out of `make test`, ARCH=arm64 is for arm64.
+# In a scenario, PATCHED is `no`, `yes` (the first series of its base), the name
+# of another series, or a word: of the first series, the patches that have it in
+# their names.  EXTRA=yes keeps it out of `make test`, ARCH=arm64 is for arm64.
 #
 # Each run leaves a directory in runs/; `make clean-runs` removes them.
 #
@@ -25,21 +27,10 @@ if [ "${1:-}" = --times ]; then
 	shift 2
 fi
 [ $# -gt 0 ] || die "which scenario?" "of: $(names "$LAB/scenarios")"
+# Before anything is built: a typo must not cost ten minutes.
 for scenario; do
 	[ -f "$LAB/scenarios/$scenario" ] || die "unknown scenario '$scenario'" "one of: $(names "$LAB/scenarios")"
 done
-
-# Before anything is built: a typo must not cost ten minutes.
-load()
-{
-	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' TITLE='' ARCH=x86_64
-	# shellcheck source=/dev/null
-	. "$LAB/scenarios/$1"
-	export ARCH
-	series=none
-	[ "$PATCHED" = no ] || series=${SERIES:-$(series_of_base "$BASE")}
-	[ "$PATCHED" = no ] || [ "$PATCHED" = yes ] || series+=/$PATCHED
-}
 
 # build_error RUN OBJ: as a verdict, with the end of the log.
 build_error()
@@ -51,7 +42,7 @@ run_scenario()
 {
 	local scenario=$1 run obj status=0
 
-	load "$scenario"
+	load_scenario "$scenario"
 	run=$(new_run "$scenario")
 	describe_run "$run" "$JOB" "$APPEND" "$CPUS" "$TIMEOUT"
 	# shellcheck disable=SC2086

@@ -6,7 +6,8 @@
 #        lab/series.sh check BASE
 #
 # The series are kept as mailbox patches, patches/SERIES; a base (lab/bases)
-# names its own.
+# names its own.  Of several, edit and export take the first, or the one that
+# SERIES=NAME in the environment names; one that is new begins with no patches.
 #
 # checkout  put the git tree DIR, made by lab/fetch.sh, on SERIES, applied with
 #           git am; or on the untouched sources for SERIES `none`
@@ -14,7 +15,7 @@
 #           commits of branch SERIES, and the cover letter as its description
 #           (git branch --edit-description); print its directory
 # export    write the commits of work/SERIES back to patches/SERIES
-# check     prove that patches -> commits -> patches is the identity
+# check     prove that patches -> commits -> patches is the identity, of each
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
@@ -22,12 +23,18 @@ usage_if_asked "$@"
 COVER=0000-cover-letter.txt
 
 # What git am applies; names of files sort in the order of the series.  With
-# SERIES/WORD, only the patches with WORD in their names.
+# SERIES/WORD, only the patches with WORD in their names; with SERIES@stable, only
+# those that are for stable trees.
 patches()
 {
-	local series=${1%%/*} word=${1#"${1%%/*}"}
+	local series=${1%%[/@]*} word=
 
-	find "$TOP/patches/$series" -maxdepth 1 -name "[0-9]*${word#/}*.patch" | sort
+	case $1 in
+	*@stable)	grep -lx 'Cc: stable@vger.kernel.org.*' "$TOP/patches/$series"/*.patch | sort
+			return ;;
+	*/*)		word=${1#*/} ;;
+	esac
+	find "$TOP/patches/$series" -maxdepth 1 -name "[0-9]*$word*.patch" | sort
 }
 
 # apply DIR SERIES: git am on a detached HEAD.  A warning is an error.
@@ -52,13 +59,13 @@ apply()
 # The result is kept as a tag, with what it was made from.
 checkout()
 {
-	local dir=$1 series=$2 id=${2//\//-} key files
+	local dir=$1 series=$2 id=${2//[\/@]/-} key files
 
 	if [ "$series" = none ]; then
 		bound git -C "$dir" checkout -qf --detach stock
 		return
 	fi
-	[ -d "$TOP/patches/${series%%/*}" ] || die "unknown series '$series'" "one of: $(names "$TOP/patches")"
+	[ -d "$TOP/patches/${series%%[/@]*}" ] || die "unknown series '$series'" "one of: $(names "$TOP/patches")"
 	mapfile -t files < <(patches "$series")
 	key=$({ git -C "$dir" rev-parse stock; cat "${files[@]}"; } | sha1sum | cut -d' ' -f1)
 	if [ "$(git -C "$dir" config "lab.$id.key")" = "$key" ]; then
@@ -111,22 +118,34 @@ lay_out()
 
 	src=$("$LAB/fetch.sh" "$base")
 	bound git clone -q --local --no-checkout "$src" "$dir"
-	mapfile -t files < <(patches "$series")
+	mapfile -t files < <([ ! -d "$TOP/patches/$series" ] || patches "$series")
 	git -C "$dir" config gc.auto 0
 	[ -z "$sparse" ] || sed -n 's,^diff --git a/.* b/,/,p' "${files[@]}" | sort -u |
 		git -C "$dir" sparse-checkout set --no-cone --stdin
 	git -C "$dir" checkout -q -b "$series" stock
-	git -C "$dir" -c core.hooksPath=/dev/null am -q --committer-date-is-author-date "${files[@]}"
+	[ ${#files[@]} = 0 ] ||
+		git -C "$dir" -c core.hooksPath=/dev/null am -q --committer-date-is-author-date "${files[@]}"
 	[ ! -f "$TOP/patches/$series/$COVER" ] ||
 		git -C "$dir" config "branch.$series.description" \
 			"$(description "$TOP/patches/$series/$COVER")"
+}
+
+# chosen BASE: which of its series to work on.
+chosen()
+{
+	local all series
+
+	all=$(all_series_of_base "$1") || exit
+	series=${SERIES:-$(series_of_base "$1")} || exit
+	[[ " $all " = *" $series "* ]] || die "base $1 has no series '$series'" "of: $all, see lab/bases/$1"
+	echo "$series"
 }
 
 edit()
 {
 	local series dir
 
-	series=$(series_of_base "$1")
+	series=$(chosen "$1")
 	dir=$TOP/work/$series
 	if [ ! -d "$dir" ]; then
 		rm -rf "$dir.tmp"
@@ -142,7 +161,7 @@ export_patches()
 {
 	local series dir
 
-	series=$(series_of_base "$1")
+	series=$(chosen "$1")
 	dir=$TOP/work/$series
 	[ -d "$dir" ] || die "no work tree work/$series" "make tree BASE=$1"
 	[ -z "$(git -C "$dir" status --porcelain -uno)" ] || die "work/$series has uncommitted changes"
@@ -162,9 +181,19 @@ normalise()
 
 check()
 {
-	local series tmp file same=cmp
+	local all series
 
-	series=$(series_of_base "$1")
+	all=$(all_series_of_base "$1")
+	[ -n "$all" ] || say "base $1 has no series"
+	for series in $all; do
+		(check_series "$1" "$series")
+	done
+}
+
+check_series()
+{
+	local series=$2 tmp file same=cmp
+
 	tmp=$(mktemp -d -p "$CACHE")
 	# shellcheck disable=SC2064
 	trap "rm -rf '$tmp'" EXIT

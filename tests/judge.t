@@ -146,6 +146,8 @@ ODEBUG: free active (active state 0) object: 0000000012345678
 UBSAN: array-index-out-of-bounds in virt/kvm/eventfd.c:55:2
 list_del corruption. prev->next should be ffff888003a4c000
 refcount_t: underflow; use-after-free.
+srcu-torture: !!! rtc: 0000000012345678 ver: 10
+Writes:  Total: 1234  Max/Min: 0/0   Fail: 1 !!!
 irqfd_resampler[46]: segfault at 0 ip 0000000000401234 sp 00007ffd
 Out of memory: Killed process 46 (irqfd_resampler)
 END

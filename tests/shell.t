@@ -7,7 +7,7 @@ cd "$TOP"
 
 scripts=(lab/*.sh tests/*.sh tests/*.t .ci/run)
 ok "shellcheck is silent" shellcheck "${scripts[@]}"
-ok "shellcheck is silent about the guest's init" shellcheck -s sh lab/init
+ok "shellcheck is silent about the guest's scripts" shellcheck -s sh lab/guest/*
 
 helps()
 {
@@ -31,6 +31,19 @@ ok "build: unknown fragment" fails 2 "lab: unknown fragment 'nonsense'" \
 	lab/build.sh 7.3.y none base nonsense
 ok "series: wrong arguments" fails 2 'lab: unknown arguments: frobnicate' lab/series.sh frobnicate
 ok "series: unknown base" fails 2 "lab: unknown base '5.x'" lab/series.sh check 5.x
+ok "series: a base without any" fails 2 'lab: base 7.1.y has no series' lab/series.sh edit 7.1.y
+ok "series: not one of the base's" fails 2 "lab: base 6.18.y has no series 'kvm-next' \(of: 6.18.y 6.18.y-sched" \
+	env SERIES=kvm-next lab/series.sh edit 6.18.y
+# tap.sh has lib.sh.
+names_series()
+{
+	(load_scenario "$1" && [ "$series" = "$2" ])
+}
+ok "series: a scenario may name one" names_series sched-proxy 6.18.y-sched
+ok "series: ... or take a part of its base's" names_series stock-kunit kvm-next/KUnit
+ok "autopsy: unknown scenario" fails 2 "lab: unknown scenario 'nonsense'" lab/autopsy.sh nonsense
+ok "sweep: unknown base" fails 2 "lab: unknown base '5.x'" lab/sweep.sh 5.x
+ok "sweep: not a cell" fails 2 "lab: what is the cell '7.1.y,0'" lab/sweep.sh 7.1.y,0
 ok "mutants: unknown mutant" fails 2 "lab: unknown mutant 'nonsense' \(one of: .*v2-shape" lab/mutants.sh nonsense
 ok "mutants: bad number of times" fails 2 'lab: --times needs' lab/mutants.sh --times x
 ok "mutants: the table names the patches, and no others" diff \

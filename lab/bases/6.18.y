@@ -3,6 +3,6 @@
 SUITE=trixie-backports
 SOURCE=linux
 VERSION=6.18
-SERIES=6.18.y
+SERIES="6.18.y 6.18.y-sched"
 # What its patches are checked with, a kernel that is built anyway.
 CONFIGS="base hang proxy"
