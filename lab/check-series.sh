@@ -393,8 +393,9 @@ check_base()
 	[ -n "$SERIES" ] || return 0
 	src=$("$LAB/fetch.sh" "$base")
 	"$LAB/series.sh" check "$base" || trip=$?
+	# In a shell of its own, which gives the lock of the base back.
 	for series in $SERIES; do
-		check_series
+		(check_series)
 	done
 }
 

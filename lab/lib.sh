@@ -83,7 +83,7 @@ lock()
 	exec {fd}>"$CACHE/locks/$1"
 	flock -n "$fd" && return
 	say "waiting for another run that uses $1"
-	flock "$fd"
+	bound flock "$fd"
 }
 
 # need_space MEGABYTES: rather one line now than a full disk later.
