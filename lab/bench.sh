@@ -15,7 +15,7 @@
 #
 #   times.csv    hz,kernel,boot,operation,kind,irqfds,threads,repetition,microseconds
 #   counts.csv   kernel,irqfds,grace periods,kworkers, a line for each release
-#   locks.csv    kernel,longest hold of resampler_lock in microseconds
+#   locks.csv    kernel,longest hold of resampler_lock, microseconds
 #   table        medians with quartiles, and ratios
 #   OPERATION-HZ.svg
 #
@@ -69,12 +69,14 @@ times_job()
 	done
 }
 
+# The first line is what puts the program that `releases` runs into the guest.
 count_job()
 {
 	local n
 
+	echo 'irqfd_perf_test -o close-vm -k distinct -n 0 -r 1'
 	for n in 1 16 64 240 1024; do
-		echo "releases irqfd_perf_test -o close-vm -k distinct -n $n -r 3"
+		echo "releases $n"
 	done
 }
 
