@@ -294,19 +294,30 @@ compile_variant()
 	return $status
 }
 
-# What the untouched sources say is kept, as it takes a whole build of KVM.
+# objects_outside FILE...: of those files, the C files that are not KVM's, as make
+# wants to hear of them.
+objects_outside()
+{
+	printf '%s\n' "$@" | sed -nE 's,^((fs|kernel|lib|mm)/.*)\.c$,\1.o,p' | sort -u
+}
+
+# What the untouched sources say, of all that some series of the base changes, is
+# kept, as it takes a whole build of KVM.
 baseline()
 {
-	local key
+	local key files others
 
 	set_variant "$1"
-	key=$({ git -C "$src" rev-parse stock; cat "${configs[@]}"; echo "$module" "${vmake[@]}"; } | sha1sum)
+	# shellcheck disable=SC2046,SC2086
+	mapfile -t files < <(cd "$TOP/patches" && sed -n 's,^--- a/,,p' $(printf '%s/*.patch ' $SERIES))
+	mapfile -t others < <(objects_outside "${files[@]}")
+	key=$({ git -C "$src" rev-parse stock; cat "${configs[@]}"; echo "$module" "${vmake[@]}" "${others[@]}"; } | sha1sum)
 	[ "$(cat "$out/baseline" 2>/dev/null)" != "$key" ] || return 0
 	say "$base: KVM as it is ($1)"
 	git -C "$src" checkout -qf --detach stock
 	rm -rf "$out"
 	mkdir -p "$out"
-	compile_variant "${goals[@]}" >"$out/log" 2>&1 || die "$base does not build as it is ($1)" "see $out/log"
+	compile_variant "${goals[@]}" "${others[@]}" >"$out/log" 2>&1 || die "$base does not build as it is ($1)" "see $out/log"
 	! grep -q 'not up to date' "$out/warnings" || die "sparse is not usable" "see $out/log"
 	mv "$out/warnings" "$out/warnings-stock"
 	echo "$key" >"$out/baseline"
@@ -314,11 +325,12 @@ baseline()
 
 check_variant()
 {
-	local others
+	local files others
 
 	compiled || return $NOTHING_TO_CHECK
 	set_variant "$1"
-	mapfile -t others < <(touched '^(fs|kernel|lib|mm)/.*\.c$' | sed 's/c$/o/')
+	mapfile -t files < <(touched .)
+	mapfile -t others < <(objects_outside "${files[@]}")
 	compile_variant "${goals[@]}" "${others[@]}" || return
 	! new_lines "$out/warnings-stock" "$out/warnings" | grep . || return
 }
