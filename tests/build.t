@@ -9,12 +9,13 @@
 export LAB_CACHE=$tmp/cache LAB_RUNS=$tmp/runs TREE=$tmp/linux
 mkdir -p "$TREE/virt/kvm"
 
-# allnoconfig takes over what it is given, but for symbols called *_DROPPED.
+# allnoconfig takes over what it is given, but drops symbols called *_DROPPED and
+# sets those called *_SELECTED.
 cat >"$TREE/Makefile" <<'END'
 kernelversion:
 	@echo 6.99.0
 allnoconfig:
-	grep -v _DROPPED $(KCONFIG_ALLCONFIG) >$(O)/.config
+	sed '/_DROPPED/d; s/^# \(.*_SELECTED\) is not set/\1=y/' $(KCONFIG_ALLCONFIG) >$(O)/.config
 bzImage:
 	@echo '  CC      virt/kvm/eventfd.o'
 	cp virt/kvm/eventfd.c $(O)/bzImage
@@ -39,7 +40,8 @@ cp -r "$TOP/lab" "$tmp/lab"
 mkdir -p "$tmp/patches/good" "$tmp/patches/bad" "$tmp/patches/sloppy"
 echo 'CONFIG_A=y' >"$tmp/lab/configs/fine"
 printf 'CONFIG_A=y\nCONFIG_B_DROPPED=y\n' >"$tmp/lab/configs/dropped"
-printf '# CONFIG_A is not set\n' >"$tmp/lab/configs/unwanted"
+printf 'CONFIG_A=y\n# CONFIG_SELECTED is not set\n' >"$tmp/lab/configs/unwanted"
+printf '# CONFIG_A is not set\n' >"$tmp/lab/configs/without"
 printf '#? CONFIG_KNOWN=y\n#? CONFIG_UNKNOWN_DROPPED=y\n' >"$tmp/lab/configs/optional"
 cat >"$tmp/lab/scenarios/fake" <<'END'
 TITLE=fake
@@ -81,7 +83,11 @@ ok "build: a second run keeps it" eval '"$build" 7.3.y none fine && [ "$(times_b
 ok "build: a symbol that is dropped is an error" eval '! "$build" 7.3.y none dropped'
 ok "build: ... which names it" grep -q 'not set although a fragment asks for it: CONFIG_B_DROPPED=y' \
 	"${none/%fine/dropped}/build.log"
-ok "build: a symbol that is set against a fragment is an error" eval '! "$build" 7.3.y none fine unwanted'
+ok "build: a symbol that is set against a fragment is an error" eval '! "$build" 7.3.y none unwanted'
+ok "build: ... which names it" grep -q 'not set although a fragment asks for it: # CONFIG_SELECTED is not set' \
+	"${none/%fine/unwanted}/build.log"
+ok "build: of two fragments the last has its way" eval '
+	"$build" 7.3.y none fine without && grep -qx "# CONFIG_A is not set" "${none/%fine/fine-without}/.config"'
 ok "build: an optional symbol that the kernel knows is set, another is no error" eval '
 	"$build" 7.3.y none optional && grep -qx CONFIG_KNOWN=y "${none/%fine/optional}/.config" &&
 	! grep -q UNKNOWN "${none/%fine/optional}/.config"'
