@@ -52,20 +52,22 @@ series_of()
 	esac
 }
 
-# What is measured: the teardown of few and many, with an empty VM to compare.
+# What is measured: the teardown of few and many, with an empty VM to compare, in
+# rounds, since the host's load drifts.
 times_job()
 {
-	local n
+	local n op
 
-	echo 'irqfd_perf_test -o close-vm -n 0 -r 10'
-	for n in 1 16 64 240; do
-		echo "irqfd_perf_test -n $n -r 5"
-	done
-	echo 'irqfd_perf_test -n 1024 -r 3'
-	echo 'irqfd_perf_test -o neighbour -k distinct -n 0 -r 20'
-	echo 'irqfd_perf_test -o neighbour -k distinct -n 1024 -r 20'
-	for n in 1 8; do
-		echo "irqfd_perf_test -o assign -k distinct -n 240 -t $n -r 5"
+	for _ in 1 2 3 4 5; do
+		echo 'irqfd_perf_test -o close-vm -k distinct -n 0 -r 6'
+		for n in 1 16 64 240 1024; do
+			echo "irqfd_perf_test -o close-vm -k distinct -n $n -r 5"
+			echo "irqfd_perf_test -n $n -r 1"
+		done
+		for n in 0 1024; do
+			echo "irqfd_perf_test -o neighbour -k distinct -n $n -r 10"
+		done
+		echo 'irqfd_perf_test -o assign -k distinct -n 240 -t 8 -r 4'
 	done
 }
 
