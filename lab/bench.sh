@@ -18,6 +18,8 @@
 #   times.csv    hz,kernel,boot,operation,kind,irqfds,threads,repetition,microseconds
 #   counts.csv   kernel,irqfds,grace periods,kworkers, a line for each release
 #   locks.csv    kernel,longest hold of resampler_lock, microseconds
+#   medians.csv  hz,operation,kind,irqfds,threads,kernel, first quartile, median,
+#                third quartile, 99th percentile, mean; no header
 #   table        medians with quartiles, and ratios
 #   OPERATION-HZ.svg
 #
@@ -127,18 +129,17 @@ measure()
 	done
 }
 
-# medians: hz, operation, kind, irqfds, threads, kernel; first quartile, median,
-# third quartile, 99th percentile, mean.
+# What table and plot read.
 medians()
 {
-	sed 1d "$out/times.csv" | datamash -s -t, -g 1,4,5,6,7,2 q1 9 median 9 q3 9 perc:99 9 mean 9
+	sed 1d "$out/times.csv" | datamash -s -t, -g 1,4,5,6,7,2 q1 9 median 9 q3 9 perc:99 9 mean 9 >"$out/medians.csv"
 }
 
 # Ratios are stock's time to the kernel's: of medians; of what teardown takes above
 # that of an empty VM, by medians and by means.
 table()
 {
-	medians | awk -F, -v OFS='\t' '
+	awk -F, -v OFS='\t' '
 	{ key = $1 OFS $2 OFS $3 OFS $4 OFS $5; q1[key, $6] = $7; m[key, $6] = $8; q3[key, $6] = $9; p99[key, $6] = $10; mean[key, $6] = $11
 	  if (!(key in seen)) { seen[key]; keys[++n] = key }
 	  if ($2 == "close-vm" && $4 == 0 && $3 == "distinct") { empty[$1, $6] = $8; mean_empty[$1, $6] = $11 } }
@@ -161,7 +162,7 @@ table()
 			      ratio(m[key, "stock"], m[key, "fixes"]), ratio(m[key, "stock"], m[key, "series"]), above, by_means,
 			      sprintf("%.0f", p99[key, "stock"]), sprintf("%.0f", p99[key, "series"])
 		}
-	}' | { read -r head; printf '%s\n' "$head"; sort -t $'\t' -k1,1nr -k2,3 -k5,5n -k4,4n; } | columns
+	}' "$out/medians.csv" | { read -r head; printf '%s\n' "$head"; sort -t $'\t' -k1,1nr -k2,3 -k5,5n -k4,4n; } | columns
 }
 
 # plot OPERATION HZ: time against number of irqfds, with quartiles.
@@ -170,9 +171,9 @@ plot()
 	local kernel
 
 	for kernel in $KERNELS; do
-		medians | awk -F, -v hz="$2" -v op="$1" -v kernel="$kernel" '
+		awk -F, -v hz="$2" -v op="$1" -v kernel="$kernel" '
 			$1 == hz && $2 == op && $3 == "distinct" && $4 > 0 && $5 == 1 && $6 == kernel {
-				print $4, $8, $7, $9 }' | sort -n >"$out/$kernel.points"
+				print $4, $8, $7, $9 }' "$out/medians.csv" | sort -n >"$out/$kernel.points"
 	done
 	[ -s "$out/stock.points" ] || return 0
 	gnuplot <<-END
@@ -200,8 +201,8 @@ count()
 	done
 }
 
-# The longest hold of resampler_lock, in microseconds, is the 11th of the figures
-# of /proc/lock_stat.
+# The longest hold of resampler_lock, in microseconds, is the 11th field of its
+# line of /proc/lock_stat, the first being its name.
 lock_stat()
 {
 	local kernel
@@ -216,8 +217,6 @@ lock_stat()
 
 report()
 {
-	local hz op
-
 	table
 	echo
 	echo "A release of a VM with resampling irqfds on distinct GSIs:"
@@ -237,6 +236,7 @@ for hz; do
 done
 count
 lock_stat
+medians
 report >"$out/table"
 for hz; do
 	for op in close-vm close-eventfds deassign assign; do
