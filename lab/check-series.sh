@@ -247,8 +247,8 @@ check_tests()
 
 	touched '^tools/testing/selftests/' >/dev/null || return $NOTHING_TO_CHECK
 	"${kmake[@]}" -s O="$obj" headers || return
-	for test in irq_test irqfd_test irqfd_resampler_test irqfd_resampler_irq_test irqfd_perf_test; do
-		[ ! -f "$dir/$test.c" ] || targets+=("$obj/kvm/$test")
+	for test in "$dir"/irq*_test.c; do
+		[ ! -f "$test" ] || targets+=("$obj/kvm/$(basename "$test" .c)")
 	done
 	[ ${#targets[@]} -gt 0 ] || return $NOTHING_TO_CHECK
 	mkdir -p "$obj/kvm"
