@@ -9,18 +9,21 @@
 # measurement, so that what disturbs the host disturbs them all.
 #
 # Then one boot of each kernel counts the grace periods and the kworkers that the
-# release of a VM takes, by tracing, and one reads resampler_lock from lock_stat.
+# release of a VM takes, by tracing, one counts instructions on one CPU, which
+# depends on nothing that the host does, and one reads resampler_lock from lock_stat.
 #
 # The guests have two CPUs, or CPUS in the environment.
 #
 # Leaves in runs/DATE-bench
 #
-#   times.csv    hz,kernel,boot,operation,kind,irqfds,threads,repetition,microseconds
-#   counts.csv   kernel,irqfds,grace periods,kworkers, a line for each release
-#   locks.csv    kernel,longest hold of resampler_lock, microseconds
-#   medians.csv  hz,operation,kind,irqfds,threads,kernel, first quartile, median,
-#                third quartile, 99th percentile, mean; no header
-#   table        medians with quartiles, and ratios
+#   times.csv         hz,kernel,boot,operation,kind,irqfds,threads,repetition,
+#                     microseconds
+#   counts.csv        kernel,irqfds,grace periods,kworkers, a line for each release
+#   instructions.csv  kernel,operation,irqfds,minimum,median,maximum, in thousands
+#   locks.csv         kernel,longest hold of resampler_lock, microseconds
+#   medians.csv       hz,operation,kind,irqfds,threads,kernel, first quartile,
+#                     median, third quartile, 99th percentile, mean; no header
+#   table             medians with quartiles, and ratios
 #   OPERATION-HZ.svg
 #
 # and prints the table.  Exit status 0 if all was measured, 1 if not, 2 if a run
@@ -93,6 +96,18 @@ count_job()
 	done
 }
 
+# Single callers only, on a single CPU.
+instructions_job()
+{
+	local n
+
+	echo 'irqfd_perf_test -o assign -k distinct -n 240 -r 30'
+	echo 'irqfd_perf_test -o deassign -k distinct -n 240 -r 10'
+	for n in 0 1 240 1024; do
+		echo "irqfd_perf_test -o close-vm -k distinct -n $n -r 10"
+	done
+}
+
 lock_job()
 {
 	echo 'irqfd_perf_test -o close-vm -k distinct -n 240 -r 5'
@@ -100,16 +115,23 @@ lock_job()
 	echo 'grep -m 1 resampler_lock /proc/lock_stat'
 }
 
-# boot NAME KERNEL JOB CONFIG...: leaves the directory in $run.
+# boot [icount] NAME KERNEL JOB CONFIG...: leaves the directory in $run.
 boot()
 {
-	local name=$1 kernel=$2 job=$3 obj
+	local name kernel job obj cpus=$CPUS icount=
+
+	if [ "$1" = icount ]; then
+		icount=$1 cpus=1
+		shift
+	fi
+	name=$1 kernel=$2 job=$3
 
 	shift 3
 	obj=$("$LAB/build.sh" "$NEWEST_BASE" "$(series_of "$kernel")" "$@") ||
 		{ [ $? = 2 ] || die "$kernel does not build" "see above"; exit 2; }
 	run=$(new_run "bench-$name")
-	describe_run "$run" "$job" "" "$CPUS" 900
+	describe_run "$run" "$job" "" "$cpus" 900
+	[ -z "$icount" ] || touch "$run/icount"
 	"$LAB/boot.sh" "$run" "$obj"
 	if [ "$("$LAB/judge.sh" "$run")" = PASS ]; then
 		say "$name: measured in $(cat "$run/seconds") s"
@@ -206,6 +228,21 @@ count()
 	done
 }
 
+# A microsecond of the guest's is a thousand instructions, or, should it be idle,
+# a microsecond that is skipped.
+instructions()
+{
+	local kernel
+
+	echo "kernel,operation,irqfds,minimum,median,maximum" >"$out/instructions.csv"
+	for kernel in $KERNELS; do
+		boot icount "instructions-$kernel" "$kernel" "$(instructions_job)" base
+		tr -d '\r' <"$run/results" |
+			sed -n "s/^\([a-z-]*\),distinct,\([0-9]*\),1,[0-9]*,\([0-9.]*\)\$/$kernel,\1,\2,\3/p" |
+			datamash -t, -s -g 1,2,3 min 4 median 4 max 4 >>"$out/instructions.csv"
+	done
+}
+
 # The longest hold of resampler_lock, in microseconds, is the 11th field of its
 # line of /proc/lock_stat, the first being its name.
 lock_stat()
@@ -227,6 +264,10 @@ report()
 	echo "A release of a VM with resampling irqfds on distinct GSIs:"
 	tr , '\t' <"$out/counts.csv" | uniq | columns
 	echo
+	echo "Thousands of instructions, one CPU:"
+	{ head -n 1 "$out/instructions.csv"
+	  sed 1d "$out/instructions.csv" | sort -t, -k2,2 -k3,3n -s; } | tr , '\t' | columns
+	echo
 	echo "resampler_lock, microseconds:"
 	tr , '\t' <"$out/locks.csv" | columns
 }
@@ -240,6 +281,7 @@ for hz; do
 	measure "$hz"
 done
 count
+instructions
 lock_stat
 medians
 report >"$out/table"

@@ -13,6 +13,8 @@
 #   cpus     number of the guest's CPUs
 #   timeout  seconds of wall-clock time that QEMU may take
 #   gdb      optional: that it's there makes QEMU wait for gdb on RUN/gdb.sock
+#   icount   optional: that it's there makes the guest's clock count instructions,
+#            a nanosecond each, and skip what time the guest is idle
 #
 # and gets
 #
@@ -74,10 +76,12 @@ runner()
 
 # All of KVM's selftests take 250 MB on their own, and one of them 500 MB.
 memory=1G
+tcg=(-accel "tcg,thread=multi")
+[ ! -e "$run/icount" ] || tcg=(-accel "tcg,thread=single" -icount "shift=0,sleep=off")
 ! grep -q ' -c kvm$' "$run/job" || memory=3G
 qemu=(-nodefaults -no-user-config -display none -no-reboot
       -sandbox "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-      -accel "tcg,thread=multi" -smp "$(cat "$run/cpus")" -m "$memory" -serial file:console
+      "${tcg[@]}" -smp "$(cat "$run/cpus")" -m "$memory" -serial file:console
       -initrd initramfs.cpio)
 [ ! -e "$run/gdb" ] || qemu+=(-chardev "socket,id=gdb,path=gdb.sock,server=on,wait=off" -gdb chardev:gdb)
 # At once: another run may soon build another kernel there.
