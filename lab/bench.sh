@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Usage: lab/bench.sh [--times N] [HZ...]
+# Usage: lab/bench.sh [--times N] [--only PART] [HZ...]
 #
 # How long irqfds take to assign and to tear down: stock, with the fixes of the
 # series (those for stable trees), and with the whole series; the same
@@ -10,7 +10,8 @@
 #
 # Then one boot of each kernel counts the grace periods and the kworkers that the
 # release of a VM takes, by tracing, one counts instructions on one CPU, which
-# depends on nothing that the host does, and one reads resampler_lock from lock_stat.
+# depends on nothing that the host does, and N read resampler_lock from lock_stat.
+# PART, one of times, counts, instructions and locks, leaves out the others.
 #
 # The guests have two CPUs, or CPUS in the environment.
 #
@@ -20,7 +21,7 @@
 #                     microseconds
 #   counts.csv        kernel,irqfds,grace periods,kworkers, a line for each release
 #   instructions.csv  kernel,operation,irqfds,minimum,median,maximum, in thousands
-#   locks.csv         kernel,longest hold of resampler_lock, microseconds
+#   locks.csv         kernel,longest hold of resampler_lock in a boot, microseconds
 #   medians.csv       hz,operation,kind,irqfds,threads,kernel, first quartile,
 #                     median, third quartile, 99th percentile, mean; no header
 #   table             medians with quartiles, and ratios
@@ -33,11 +34,22 @@
 usage_if_asked "$@"
 
 times=3
-if [ "${1:-}" = --times ]; then
-	[[ ${2:-} =~ ^[1-9][0-9]*$ ]] || die "--times needs a number" "lab/bench.sh --help"
-	times=$2
+only=
+while [[ ${1:-} = --* ]]; do
+	case $1 in
+	--times)
+		[[ ${2:-} =~ ^[1-9][0-9]*$ ]] || die "--times needs a number" "lab/bench.sh --help"
+		times=$2
+		;;
+	--only)
+		[[ ${2:-} =~ ^(times|counts|instructions|locks)$ ]] ||
+			die "--only needs one of times, counts, instructions and locks" "lab/bench.sh --help"
+		only=$2
+		;;
+	*)	die "no option '$1'" "lab/bench.sh --help" ;;
+	esac
 	shift 2
-fi
+done
 [ $# -gt 0 ] || set -- 1000 250 100
 for hz; do
 	[ "$hz" = 1000 ] || [ -f "$LAB/configs/hz$hz" ] || die "no fragment for HZ=$hz" "100, 250 or 1000"
@@ -156,6 +168,11 @@ measure()
 	done
 }
 
+wanted()
+{
+	[ -z "$only" ] || [ "$only" = "$1" ]
+}
+
 # What table and plot read.
 medians()
 {
@@ -247,49 +264,58 @@ instructions()
 # line of /proc/lock_stat, the first being its name.
 lock_stat()
 {
-	local kernel
+	local i kernel
 
 	echo "kernel,longest hold" >"$out/locks.csv"
-	for kernel in $KERNELS; do
-		boot "lock-$kernel" "$kernel" "$(lock_job)" base lock_stat
-		tr -d '\r' <"$run/results" | awk -v OFS=, -v kernel="$kernel" '
-			/resampler_lock: / { print kernel, $11 }' >>"$out/locks.csv"
+	for ((i = 1; i <= times; i++)); do
+		for kernel in $KERNELS; do
+			boot "lock-$kernel" "$kernel" "$(lock_job)" base lock_stat
+			tr -d '\r' <"$run/results" | awk -v OFS=, -v kernel="$kernel" '
+				/resampler_lock: / { print kernel, $11 }' >>"$out/locks.csv"
+		done
 	done
 }
 
 report()
 {
-	table
-	echo
-	echo "A release of a VM with resampling irqfds on distinct GSIs:"
-	tr , '\t' <"$out/counts.csv" | uniq | columns
-	echo
-	echo "Thousands of instructions, one CPU:"
-	{ head -n 1 "$out/instructions.csv"
-	  sed 1d "$out/instructions.csv" | sort -t, -k2,2 -k3,3n -s; } | tr , '\t' | columns
-	echo
-	echo "resampler_lock, microseconds:"
-	tr , '\t' <"$out/locks.csv" | columns
+	! wanted times || table
+	if wanted counts; then
+		printf '\n%s\n' "A release of a VM with resampling irqfds on distinct GSIs:"
+		tr , '\t' <"$out/counts.csv" | uniq | columns
+	fi
+	if wanted instructions; then
+		printf '\n%s\n' "Thousands of instructions, one CPU:"
+		{ head -n 1 "$out/instructions.csv"
+		  sed 1d "$out/instructions.csv" | sort -t, -k2,2 -k3,3n -s; } | tr , '\t' | columns
+	fi
+	if wanted locks; then
+		printf '\n%s\n' "resampler_lock, microseconds:"
+		tr , '\t' <"$out/locks.csv" | columns
+	fi
 }
 
 mkdir -p "$CACHE"
 trap 'exit 130' INT TERM
 bad=0
 out=$(new_run bench)
-echo hz,kernel,boot,operation,kind,irqfds,threads,repetition,microseconds >"$out/times.csv"
-for hz; do
-	measure "$hz"
-done
-count
-instructions
-lock_stat
-medians
-report >"$out/table"
-for hz; do
-	for op in close-vm close-eventfds deassign assign; do
-		plot "$op" "$hz"
+if wanted times; then
+	echo hz,kernel,boot,operation,kind,irqfds,threads,repetition,microseconds >"$out/times.csv"
+	for hz; do
+		measure "$hz"
 	done
-done
+	medians
+fi
+! wanted counts || count
+! wanted instructions || instructions
+! wanted locks || lock_stat
+report >"$out/table"
+if wanted times; then
+	for hz; do
+		for op in close-vm close-eventfds deassign assign; do
+			plot "$op" "$hz"
+		done
+	done
+fi
 cat "$out/table"
 say "see ${out#"$TOP"/}"
 exit "$bad"
