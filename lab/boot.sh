@@ -76,9 +76,9 @@ runner()
 
 # All of KVM's selftests take 250 MB on their own, and one of them 500 MB.
 memory=1G
+! grep -q ' -c kvm$' "$run/job" || memory=3G
 tcg=(-accel "tcg,thread=multi")
 [ ! -e "$run/icount" ] || tcg=(-accel "tcg,thread=single" -icount "shift=0,sleep=off")
-! grep -q ' -c kvm$' "$run/job" || memory=3G
 qemu=(-nodefaults -no-user-config -display none -no-reboot
       -sandbox "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
       "${tcg[@]}" -smp "$(cat "$run/cpus")" -m "$memory" -serial file:console
