@@ -13,6 +13,11 @@ RUNS=${LAB_RUNS:-$TOP/runs}
 # The base whose selftests, with its series, are built for all kernels.
 NEWEST_BASE=7.3.y
 
+# Messages are compared with patterns, and lines sorted, in one language.
+export LC_ALL=C
+# What a make above this script was told is not for the kernel's makefiles.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES
+
 # The guest's architecture, and the prefix of the tools that build for it.
 ARCH=${ARCH:-x86_64}
 case $ARCH in
@@ -120,22 +125,66 @@ series_of_base()
 	echo "${all%% *}"
 }
 
+# whole_series_of_base BASE: with what is only for this lab, if there is any.
+whole_series_of_base()
+{
+	local series
+
+	series=$(series_of_base "$1") || exit
+	! compgen -G "$TOP/patches/$series/9-*" >/dev/null || series+=+9
+	echo "$series"
+}
+
+# series_id SPEC: what lab/series.sh takes, as a part of a file's name.
+series_id()
+{
+	local id=${1//+/-and-}
+
+	id=${id//=/only-}
+	echo "${id//[@\/]/-}"
+}
+
+# wanted_series BASE: SERIES of the environment, if that is one for the base or for
+# the user's tree, or else the base's own.
+wanted_series()
+{
+	local all
+
+	all=$(all_series_of_base "$1") || exit
+	if [ -n "${SERIES:-}" ] && { [ -n "${TREE:-}" ] || [[ " $all " = *" ${SERIES%%[/+@]*} "* ]]; }; then
+		echo "$SERIES"
+	else
+		series_of_base "$1"
+	fi
+}
+
+# patched_series BASE PATCHED: what a scenario's PATCHED says, for lab/series.sh.
+patched_series()
+{
+	local series
+
+	if [ "$2" = no ]; then
+		echo none
+	elif [ -d "$TOP/patches/$2" ]; then
+		echo "$2"
+	else
+		series=$(wanted_series "$1") || exit
+		case $2 in
+		yes*)	echo "$series${2#yes}" ;;
+		*)	echo "${series%%[/+@]*}/$2" ;;
+		esac
+	fi
+}
+
 # load_scenario NAME: set its variables and $series, what lab/build.sh wants.
 load_scenario()
 {
 	[ -f "$LAB/scenarios/$1" ] || die "unknown scenario '$1'" "one of: $(names "$LAB/scenarios")"
-	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' TITLE='' ARCH=x86_64
+	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' RESULTS='' TITLE='' ARCH=x86_64
 	# shellcheck source=/dev/null
 	. "$LAB/scenarios/$1"
 	export ARCH
-	if [ "$PATCHED" = no ]; then
-		series=none
-	elif [ -d "$TOP/patches/$PATCHED" ]; then
-		series=$PATCHED
-	else
-		series=${SERIES:-$(series_of_base "$BASE")}
-		[ "$PATCHED" = yes ] || series+=/$PATCHED
-	fi
+	series=$(patched_series "$BASE" "$PATCHED") || exit
 }
 
 # new_run NAME: a directory in runs/ that no other run has.

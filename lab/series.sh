@@ -1,57 +1,132 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Usage: lab/series.sh checkout DIR SERIES
+# Usage: lab/series.sh checkout DIR SPEC
+#        lab/series.sh list SPEC
 #        lab/series.sh edit BASE
 #        lab/series.sh export BASE
 #        lab/series.sh check BASE
 #
 # The series are kept as mailbox patches, patches/SERIES; a base (lab/bases)
-# names its own.  Of several, edit and export take the first, or the one that
-# SERIES=NAME in the environment names; one that is new begins with no patches.
+# names its own.  A series is a directory of patches, or a stack: directories N-NAME,
+# each a series with a cover letter that applies on top of those before it.
+# Of a stack, 9-NAME is not for merging, only this lab uses it.
 #
-# checkout  put the git tree DIR, made by lab/fetch.sh, on SERIES, applied with
-#           git am; or on the untouched sources for SERIES `none`
+# A SPEC is `none`, the untouched sources, or SERIES, or SERIES/ITEM+ITEM..., or
+# SERIES+ITEM..., the whole and more.  Its patches are applied in the order of the
+# series, each once.  An ITEM is
+#
+#   N, N-NAME   that part of a stack, and those before it
+#   =N, =N-NAME that part alone
+#   @stable     the patches that are for stable trees; SERIES@stable is the same as
+#               SERIES/@stable
+#   WORD        the patches with WORD in their names, of all parts
+#
+# and SERIES alone means all of it but 9-NAME.  Examples:
+#
+#   kvm-next/1-lock-hold   the first of the stack
+#   kvm-next/=4+phantom    the fourth alone, and a patch of the ninth
+#   kvm-next+9             everything
+#
+# checkout  put the git tree DIR, made by lab/fetch.sh, on SPEC, applied with git am
+# list      print the names of its patches, from patches/ on
 # edit      lay out a git tree to work in, work/SERIES, with the series as the
 #           commits of branch SERIES, and the cover letter as its description
-#           (git branch --edit-description); print its directory
-# export    write the commits of work/SERIES back to patches/SERIES
+#           (git branch --edit-description); print its directory.  Of a stack,
+#           each part has a branch, at its last commit, that git rebase takes along
+# export    write the commits of work/SERIES back to patches/SERIES.  [RFC PATCH]
+#           instead of [PATCH] is what the part has already in patches/, or
+#           git config branch.N-NAME.subjectPrefix 'RFC PATCH'
 # check     prove that patches -> commits -> patches is the identity, of each
+#
+# A base may have several SERIES: edit and export take the first, or the one that
+# SERIES=NAME in the environment names; one that is new begins with no patches.
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
 
 COVER=0000-cover-letter.txt
 
-# What git am applies; names of files sort in the order of the series.  With
-# SERIES/WORD, only the patches with WORD in their names; with SERIES@stable, only
-# those that are for stable trees.
-patches()
+# parts SERIES: the directories that its patches are in, in their order.
+parts()
 {
-	local series=${1%%[/@]*} word=
+	local dir found=
 
-	case $1 in
-	*@stable)	grep -lx 'Cc: stable@vger.kernel.org.*' "$TOP/patches/$series"/*.patch | sort
-			return ;;
-	*/*)		word=${1#*/} ;;
-	esac
-	find "$TOP/patches/$series" -maxdepth 1 -name "[0-9]*$word*.patch" | sort
+	for dir in "$TOP/patches/$1"/[0-9]-*/; do
+		[ -d "$dir" ] || continue
+		found=yes
+		echo "$1/$(basename "$dir")"
+	done
+	[ -n "$found" ] || echo "$1"
 }
 
-# apply DIR SERIES: git am on a detached HEAD.  A warning is an error.
+# in_part PART [WORD]: what git am applies; names of files sort in the order of
+# the series.
+in_part()
+{
+	find "$TOP/patches/$1" -maxdepth 1 -name "[0-9]*${2:-}*.patch" | sort
+}
+
+# item SERIES ITEM: its patches, see above.  The empty one is the whole.
+item()
+{
+	local series=$1 item=$2 part parts
+
+	mapfile -t parts < <(parts "$series")
+	if [[ -z $item || $item = @stable ]]; then
+		for part in "${parts[@]}"; do
+			[[ $part = */9-* ]] || in_part "$part"
+		done | if [ -z "$item" ]; then cat; else xargs -r grep -lx 'Cc: stable@vger.kernel.org.*' || true; fi
+	elif is_part "$series" "${item#=}"; then
+		for part in "${parts[@]}"; do
+			[[ $item = =* && $part != "$named" ]] || in_part "$part"
+			[ "$part" != "$named" ] || break
+		done
+	else
+		for part in "${parts[@]}"; do in_part "$part" "$item"; done
+	fi
+}
+
+# is_part SERIES NAME: of a stack; a number will do.  Its directory is in $named.
+is_part()
+{
+	for named in $(parts "$1"); do
+		[[ ${named##*/} != "$2" && ${named##*/} != "$2"-* || $named = "$1" ]] || return 0
+	done
+	return 1
+}
+
+# patches SPEC: the files, in order, each once.
+patches()
+{
+	local series=${1%%[/+@]*} rest items one files all=
+
+	[ -d "$TOP/patches/$series" ] || die "unknown series '$series'" "one of: $(names "$TOP/patches")"
+	rest=${1#"$series"}
+	IFS=+ read -ra items <<<"${rest#/}"
+	[ ${#items[@]} -gt 0 ] || items=('')
+	for one in "${items[@]}"; do
+		files=$(item "$series" "$one")
+		[ -n "$files" ] || die "no patches '$one' in patches/$series" \
+			"a word of their names, or of: $(parts "$series" | sed 's,.*/,,' | paste -sd' ')"
+		all+=$files$'\n'
+	done
+	sort -u <<<"${all%$'\n'}"
+}
+
+# apply DIR SPEC FILE...: git am on a detached HEAD.  A warning is an error.
 apply()
 {
-	local dir=$1 series=$2 log=$1/.git/lab-am.log files
+	local dir=$1 spec=$2 log=$1/.git/lab-am.log
 
-	mapfile -t files < <(patches "$series")
-	[ ${#files[@]} -gt 0 ] || die "no patches in patches/$series"
+	shift 2
 	rm -rf "$dir/.git/rebase-apply"
 	bound git -C "$dir" checkout -qf --detach stock
-	say "applying patches/$series with git am"
+	say "applying patches/$spec with git am"
 	if ! bound git -C "$dir" -c core.hooksPath=/dev/null am -q --whitespace=error \
-			--committer-date-is-author-date "${files[@]}" >"$log" 2>&1 ||
+			--committer-date-is-author-date "$@" >"$log" 2>&1 ||
 	   [ -s "$log" ]; then
 		git -C "$dir" am --abort 2>/dev/null || true
-		die "patches/$series does not apply: $(grep -m 1 -E '^(error|fatal|warning)' "$log")" \
+		die "patches/$spec does not apply: $(grep -m 1 -E '^(error|fatal|warning)' "$log")" \
 		    "the tree is Linux $(make -s -C "$dir" kernelversion), see $log"
 	fi
 }
@@ -59,22 +134,32 @@ apply()
 # The result is kept as a tag, with what it was made from.
 checkout()
 {
-	local dir=$1 series=$2 id=${2//[\/@]/-} key files
+	local dir=$1 spec=$2 id key list files
 
-	if [ "$series" = none ]; then
+	if [ "$spec" = none ]; then
 		bound git -C "$dir" checkout -qf --detach stock
 		return
 	fi
-	[ -d "$TOP/patches/${series%%[/@]*}" ] || die "unknown series '$series'" "one of: $(names "$TOP/patches")"
-	mapfile -t files < <(patches "$series")
+	id=$(series_id "$spec")
+	list=$(patches "$spec") || exit
+	mapfile -t files <<<"$list"
 	key=$({ git -C "$dir" rev-parse stock; cat "${files[@]}"; } | sha1sum | cut -d' ' -f1)
 	if [ "$(git -C "$dir" config "lab.$id.key")" = "$key" ]; then
 		bound git -C "$dir" checkout -qf --detach "series/$id"
 		return
 	fi
-	apply "$dir" "$series"
+	apply "$dir" "$spec" "${files[@]}"
 	git -C "$dir" tag -f "series/$id" >/dev/null
 	git -C "$dir" config "lab.$id.key" "$key"
+}
+
+list()
+{
+	local files
+
+	[ "$1" != none ] || return 0
+	files=$(patches "$1") || exit
+	printf '%s\n' "${files//"$TOP/patches/"/}"
 }
 
 # From the cover letter to a branch description: subject, blank line, text.
@@ -91,43 +176,97 @@ description()
 	sed '1s/^Subject: \[[^]]*\] //' | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
 }
 
-# format DIR SERIES OUT: the commits as mails.  Nothing in them may vary with
-# git's version or with who runs this when.
+# prefix PART: what its subjects have in brackets before the numbers, if anything.
+prefix()
+{
+	in_part "$1" | xargs -r sed -n '/^Subject: \[/ { s/^[^[]*\[\([^]]*\)\].*/\1/; s, [0-9]*/[0-9]*$,,; p }' | sed -n 1p
+}
+
+# format DIR PREVIOUS BRANCH OUT: the commits as mails.  Nothing in them may vary
+# with git's version or with who runs this when.
 format()
 {
-	local dir=$1 series=$2 out=$3 author cover=()
+	local dir=$1 range=$2..$3 branch=$3 out=$4 author options=()
 
-	[ -z "$(git -C "$dir" config "branch.$series.description")" ] ||
-		cover=(--cover-letter --cover-from-description=subject)
-	author=$(git -C "$dir" rev-list --reverse stock..HEAD | sed -n 1p)
-	GIT_COMMITTER_NAME=$(git -C "$dir" log -1 --format=%an "$author")
-	GIT_COMMITTER_EMAIL=$(git -C "$dir" log -1 --format=%ae "$author")
-	GIT_COMMITTER_DATE=$(git -C "$dir" log -1 --format=%aI HEAD)
-	export GIT_COMMITTER_DATE
+	[ -z "$(git -C "$dir" config "branch.$branch.description")" ] ||
+		options=(--cover-letter --cover-from-description=subject)
+	options+=(--subject-prefix="$(git -C "$dir" config "branch.$branch.subjectPrefix" || echo PATCH)")
+	author=$(git -C "$dir" rev-list --reverse "$range" | sed -n 1p)
+	[ -n "$author" ] || die "branch $branch of $dir has no commits of its own" "after those of $2"
+	GIT_COMMITTER_NAME=$(git -C "$dir" log -1 --format=%an "$author") \
+	GIT_COMMITTER_EMAIL=$(git -C "$dir" log -1 --format=%ae "$author") \
+	GIT_COMMITTER_DATE=$(git -C "$dir" log -1 --format=%aI "$branch") \
 	git -C "$dir" -c core.abbrev=12 format-patch -q --no-signature --zero-commit --base=stock \
-		--stat=72 "${cover[@]}" -o "$out" stock..HEAD
+		--stat=72 "${options[@]}" -o "$out" "$range"
 	[ ! -f "$out/0000-cover-letter.patch" ] ||
 		mv "$out/0000-cover-letter.patch" "$out/$COVER"
+}
+
+# branches DIR SERIES: one of each part, the lowest first, or one.
+branches()
+{
+	local all previous=stock branch
+
+	all=$(git -C "$1" for-each-ref --format='%(refname:short)' 'refs/heads/[0-9]-*')
+	for branch in ${all:-"$2"}; do
+		git -C "$1" rev-parse -q --verify "refs/heads/$branch" >/dev/null ||
+			die "no branch $branch in $1" "lab/series.sh --help"
+		git -C "$1" merge-base --is-ancestor "$previous" "$branch" ||
+			die "branch $branch of $1 is not on top of $previous" "git rebase --update-refs"
+		echo "$branch"
+		previous=$branch
+	done
+}
+
+# format_all DIR SERIES OUT: into OUT, or into a directory of each part's there.
+format_all()
+{
+	local dir=$1 series=$2 out=$3 all branch previous=stock
+
+	all=$(branches "$dir" "$series") || exit
+	for branch in $all; do
+		if [ "$branch" = "$series" ]; then
+			format "$dir" "$previous" "$branch" "$out"
+		else
+			format "$dir" "$previous" "$branch" "$out/$branch"
+		fi
+		previous=$branch
+	done
+}
+
+# lay_out_part DIR PART: its patches as a branch's commits, on top of HEAD.
+lay_out_part()
+{
+	local dir=$1 part=$2 branch=${2##*/} files prefix
+
+	git -C "$dir" checkout -q -b "$branch"
+	[ -d "$TOP/patches/$part" ] || return 0
+	mapfile -t files < <(in_part "$part")
+	[ ${#files[@]} = 0 ] ||
+		git -C "$dir" -c core.hooksPath=/dev/null am -q --committer-date-is-author-date "${files[@]}"
+	[ ! -f "$TOP/patches/$part/$COVER" ] ||
+		git -C "$dir" config "branch.$branch.description" "$(description "$TOP/patches/$part/$COVER")"
+	prefix=$(prefix "$part")
+	[ "${prefix:-PATCH}" = PATCH ] || git -C "$dir" config "branch.$branch.subjectPrefix" "$prefix"
 }
 
 # lay_out BASE SERIES DIR [sparse]: a work tree that outlives the cache (objects
 # are hard links); sparse, with no files but those that the series touches.
 lay_out()
 {
-	local base=$1 series=$2 dir=$3 sparse=${4:-} src files
+	local base=$1 series=$2 dir=$3 sparse=${4:-} src part
 
 	src=$("$LAB/fetch.sh" "$base")
 	bound git clone -q --local --no-checkout "$src" "$dir"
-	mapfile -t files < <([ ! -d "$TOP/patches/$series" ] || patches "$series")
 	git -C "$dir" config gc.auto 0
-	[ -z "$sparse" ] || sed -n 's,^diff --git a/.* b/,/,p' "${files[@]}" | sort -u |
+	git -C "$dir" config rebase.updateRefs true
+	[ -z "$sparse" ] || find "$TOP/patches/$series" -name '*.patch' -print0 |
+		xargs -0 sed -n 's,^diff --git a/.* b/,/,p' | sort -u |
 		git -C "$dir" sparse-checkout set --no-cone --stdin
-	git -C "$dir" checkout -q -b "$series" stock
-	[ ${#files[@]} = 0 ] ||
-		git -C "$dir" -c core.hooksPath=/dev/null am -q --committer-date-is-author-date "${files[@]}"
-	[ ! -f "$TOP/patches/$series/$COVER" ] ||
-		git -C "$dir" config "branch.$series.description" \
-			"$(description "$TOP/patches/$series/$COVER")"
+	git -C "$dir" checkout -q --detach stock
+	for part in $(parts "$series"); do
+		lay_out_part "$dir" "$part"
+	done
 }
 
 # chosen BASE: which of its series to work on.
@@ -157,6 +296,20 @@ edit()
 	echo "$dir"
 }
 
+# keep_prefixes DIR SERIES: those of branches that nothing is configured for are
+# as in patches/.
+keep_prefixes()
+{
+	local part prefix
+
+	for part in $(parts "$2"); do
+		prefix=$(prefix "$part")
+		[ "${prefix:-PATCH}" = PATCH ] ||
+			git -C "$1" config "branch.${part##*/}.subjectPrefix" >/dev/null ||
+			git -C "$1" config "branch.${part##*/}.subjectPrefix" "$prefix"
+	done
+}
+
 export_patches()
 {
 	local series dir
@@ -165,11 +318,12 @@ export_patches()
 	dir=$TOP/work/$series
 	[ -d "$dir" ] || die "no work tree work/$series" "make tree BASE=$1"
 	[ -z "$(git -C "$dir" status --porcelain -uno)" ] || die "work/$series has uncommitted changes"
+	[ ! -d "$TOP/patches/$series" ] || keep_prefixes "$dir" "$series"
 	rm -rf "$TOP/patches/$series.tmp"
-	format "$dir" "$series" "$TOP/patches/$series.tmp"
+	format_all "$dir" "$series" "$TOP/patches/$series.tmp"
 	rm -rf "$TOP/patches/$series"
 	mv "$TOP/patches/$series.tmp" "$TOP/patches/$series"
-	say "wrote $(patches "$series" | wc -l) patches to patches/$series"
+	say "wrote $(find "$TOP/patches/$series" -name '*.patch' | wc -l) patches to patches/$series"
 }
 
 # On another point release than the patches were made on, offsets and blob ids
@@ -190,6 +344,12 @@ check()
 	done
 }
 
+# files_of DIR: in it and below.
+files_of()
+{
+	(cd "$1" && find . -type f -printf '%P\n' | sort)
+}
+
 check_series()
 {
 	local series=$2 tmp file same=cmp
@@ -198,16 +358,16 @@ check_series()
 	# shellcheck disable=SC2064
 	trap "rm -rf '$tmp'" EXIT
 	lay_out "$1" "$series" "$tmp/tree" sparse
-	format "$tmp/tree" "$series" "$tmp/patches"
-	if ! grep -qx "base-commit: $(git -C "$tmp/tree" rev-parse stock)" "$TOP/patches/$series"/*; then
+	format_all "$tmp/tree" "$series" "$tmp/patches"
+	if ! grep -rqx "base-commit: $(git -C "$tmp/tree" rev-parse stock)" "$TOP/patches/$series"; then
 		say "note: patches/$series were made on another point release, offsets and blob ids are not compared"
 		same=normalised
 	fi
-	[ "$(names "$TOP/patches/$series")" = "$(names "$tmp/patches")" ] ||
-		die "files of patches/$series do not survive a round trip: $(names "$tmp/patches")"
-	for file in "$TOP/patches/$series"/*; do
-		"$same" "$file" "$tmp/patches/$(basename "$file")" >&2 ||
-			die "patches/$series/$(basename "$file") does not survive a round trip"
+	[ "$(files_of "$TOP/patches/$series")" = "$(files_of "$tmp/patches")" ] ||
+		die "files of patches/$series do not survive a round trip: $(files_of "$tmp/patches" | paste -sd' ')"
+	for file in $(files_of "$TOP/patches/$series"); do
+		"$same" "$TOP/patches/$series/$file" "$tmp/patches/$file" >&2 ||
+			die "patches/$series/$file does not survive a round trip"
 	done
 	say "patches/$series: patches -> commits -> patches is the identity"
 }
@@ -219,6 +379,7 @@ normalised()
 
 case ${1:-}:$# in
 checkout:3)	checkout "$2" "$3" ;;
+list:2)		list "$2" ;;
 edit:2)		edit "$2" ;;
 export:2)	export_patches "$2" ;;
 check:2)	check "$2" ;;
