@@ -3,29 +3,32 @@
 # Usage: lab/bench.sh [--times N] [--only PART] [HZ...]
 #
 # How long irqfds take to assign and to tear down: stock, with the fixes of the
-# series (those for stable trees), and with the whole series; the same
-# configuration without debug options, for each HZ (default: 1000 250 100).
-# The kernels are booted in turn, N times (default 3), and each boot repeats each
-# measurement, so that what disturbs the host disturbs them all.
+# series (the first of the stack), and with the whole series; the same
+# configuration without debug options.  PART is one of
 #
-# Then one boot of each kernel counts the grace periods and the kworkers that the
-# release of a VM takes, by tracing, one counts instructions on one CPU, which
-# depends on nothing that the host does, and N read resampler_lock from lock_stat.
-# PART, one of times, counts, instructions and locks, leaves out the others; the
-# HZ are those of times only, the other parts are measured at 1000.
+#   virtual  (the default) with one CPU and with two, in virtual time: the guest's
+#            clock counts instructions, and skips what time the guest is idle, so
+#            that nothing depends on what the host does.  HZ=1000
+#   times    by wall clock, for each HZ (default: 1000 250 100).  The kernels are
+#            booted in turn, N times (default 3), and each boot repeats each
+#            measurement, so that what disturbs the host disturbs them all
+#   counts   the grace periods and the kworkers that the release of a VM takes, by
+#            tracing, in one boot of each kernel
+#   locks    resampler_lock in lock_stat, in N boots
+#   all      all of them
 #
-# The guests have two CPUs, or CPUS in the environment.
+# The guests have two CPUs, or CPUS in the environment, but for virtual.
 #
 # Leaves in runs/DATE-bench
 #
+#   virtual.csv       cpus,kernel,operation,kind,irqfds,repetition,microseconds
 #   times.csv         hz,kernel,boot,operation,kind,irqfds,threads,repetition,
 #                     microseconds
-#   counts.csv        kernel,irqfds,grace periods,kworkers, a line for each release
-#   instructions.csv  kernel,operation,irqfds,minimum,median,maximum, in thousands
+#   counts.csv        kernel,kind,irqfds,grace periods,kworkers, a line a release
 #   locks.csv         kernel,longest hold of resampler_lock in a boot, microseconds
 #   medians.csv       hz,operation,kind,irqfds,threads,kernel, first quartile,
 #                     median, third quartile, 99th percentile, mean; no header
-#   table             medians with quartiles, and ratios
+#   table             medians with their spread, and ratios
 #   OPERATION-HZ.svg
 #
 # and prints the table.  Exit status 0 if all was measured, 1 if not, 2 if a run
@@ -35,7 +38,7 @@
 usage_if_asked "$@"
 
 times=3
-only=
+only=virtual
 while [[ ${1:-} = --* ]]; do
 	case $1 in
 	--times)
@@ -43,8 +46,8 @@ while [[ ${1:-} = --* ]]; do
 		times=$2
 		;;
 	--only)
-		[[ ${2:-} =~ ^(times|counts|instructions|locks)$ ]] ||
-			die "--only needs one of times, counts, instructions and locks" "lab/bench.sh --help"
+		[[ ${2:-} =~ ^(virtual|times|counts|locks|all)$ ]] ||
+			die "--only needs one of virtual, times, counts, locks and all" "lab/bench.sh --help"
 		only=$2
 		;;
 	*)	die "no option '$1'" "lab/bench.sh --help" ;;
@@ -67,7 +70,7 @@ series_of()
 	series=$(series_of_base "$NEWEST_BASE")
 	case $1 in
 	stock)	echo none ;;
-	fixes)	echo "$series@stable" ;;
+	fixes)	echo "$series/1" ;;
 	series)	echo "$series" ;;
 	esac
 }
@@ -101,23 +104,25 @@ times_job()
 # The first line is what puts the program that `releases` runs into the guest.
 count_job()
 {
-	local n
+	local kind n
 
 	echo 'irqfd_perf_test -o close-vm -k distinct -n 0 -r 1'
-	for n in 1 16 64 240 1024; do
-		echo "releases $n"
+	for kind in distinct plain; do
+		for n in 1 240 1024; do
+			echo "releases $kind $n"
+		done
 	done
 }
 
-# Single callers only, on a single CPU.
-instructions_job()
+virtual_job()
 {
-	local n
+	local what
 
-	echo 'irqfd_perf_test -o assign -k distinct -n 240 -r 30'
-	echo 'irqfd_perf_test -o deassign -k distinct -n 240 -r 10'
-	for n in 0 1 240 1024; do
-		echo "irqfd_perf_test -o close-vm -k distinct -n $n -r 10"
+	for what in 'deassign plain 240' 'deassign distinct 240' 'close-vm distinct 0' \
+		    'close-vm distinct 1' 'close-vm distinct 1024' 'close-vm plain 1024' \
+		    'assign distinct 240' 'assign plain 240'; do
+		# shellcheck disable=SC2086
+		printf 'irqfd_perf_test -o %s -k %s -n %s -r 10\n' $what
 	done
 }
 
@@ -128,30 +133,68 @@ lock_job()
 	echo 'grep -m 1 resampler_lock /proc/lock_stat'
 }
 
-# boot [icount] NAME KERNEL JOB CONFIG...: leaves the directory in $run.
+# boot [virtual] CPUS NAME KERNEL JOB CONFIG...: leaves the directory in $run.
 boot()
 {
-	local name kernel job obj cpus=$CPUS icount=
+	local virtual=
 
-	if [ "$1" = icount ]; then
-		icount=$1 cpus=1
+	if [ "$1" = virtual ]; then
+		virtual=$1
 		shift
 	fi
-	name=$1 kernel=$2 job=$3
-
-	shift 3
-	obj=$("$LAB/build.sh" "$NEWEST_BASE" "$(series_of "$kernel")" "$@") ||
-		{ [ $? = 2 ] || die "$kernel does not build" "see above"; exit 2; }
-	run=$(new_run "bench-$name")
-	describe_run "$run" "$job" "" "$cpus" 900
-	[ -z "$icount" ] || touch "$run/icount"
-	"$LAB/boot.sh" "$run" "$obj"
+	run=$(new_run "bench-$2")
+	"$LAB/build.sh" --copy "$run" "$NEWEST_BASE" "$(series_of "$3")" "${@:5}" >/dev/null ||
+		{ [ $? = 2 ] || die "$3 does not build" "see above"; exit 2; }
+	describe_run "$run" "$4" "" "$1" 900
+	[ -z "$virtual" ] || touch "$run/virtual"
+	"$LAB/boot.sh" "$run"
 	if [ "$("$LAB/judge.sh" "$run")" = PASS ]; then
-		say "$name: measured in $(cat "$run/seconds") s"
+		say "$2: measured in $(cat "$run/seconds") s"
 	else
-		say "$name: $(head -n 1 "$run/verdict"), see ${run#"$TOP"/}/verdict"
+		say "$2: $(head -n 1 "$run/verdict"), see ${run#"$TOP"/}/verdict"
 		bad=1
 	fi
+}
+
+# What irqfd_perf_test prints, six fields a line, of $run.
+measurements()
+{
+	tr -d '\r' <"$run/results" | grep -E '^[a-z0-9-]+,[a-z]+,[0-9]+,[0-9]+,[0-9]+,[0-9.]+$' || true
+}
+
+virtual()
+{
+	local cpus kernel
+
+	echo cpus,kernel,operation,kind,irqfds,repetition,microseconds >"$out/virtual.csv"
+	for cpus in 1 2; do
+		for kernel in $KERNELS; do
+			boot virtual "$cpus" "virtual-$cpus-$kernel" "$kernel" "$(virtual_job)" base
+			measurements | awk -F, -v OFS=, -v head="$cpus,$kernel" '
+				{ print head, $1, $2, $3, $5, $6 }' >>"$out/virtual.csv"
+		done
+	done
+}
+
+# Medians and, in brackets, the difference of the largest and the smallest in per
+# cent of them; ratios are stock's time to the kernel's.
+virtual_table()
+{
+	sed 1d "$out/virtual.csv" | datamash -s -t, -g 1,3,4,5,2 median 7 min 7 max 7 | awk -F, -v OFS='\t' '
+	{ key = $1 OFS $2 OFS $3 OFS $4; m[key, $5] = $6
+	  cell[key, $5] = sprintf("%.1f (%.1f %%)", $6, $6 ? 100 * ($8 - $7) / $6 : 0)
+	  if (!(key in seen)) { seen[key]; keys[++n] = key } }
+	function ratio(key, kernel) {
+		return m[key, kernel] ? sprintf("%.2f", m[key, "stock"] / m[key, kernel]) : "-"
+	}
+	END {
+		print "CPUs", "operation", "irqfds", "number", "stock us", "fixes us", "series us", "stock/fixes", "stock/series"
+		for (i = 1; i <= n; i++) {
+			key = keys[i]
+			print key, cell[key, "stock"], cell[key, "fixes"], cell[key, "series"],
+			      ratio(key, "fixes"), ratio(key, "series")
+		}
+	}' | { read -r head; printf '%s\n' "$head"; sort -t $'\t' -k1,1n -k2,3 -k4,4n; } | columns
 }
 
 measure()
@@ -162,16 +205,15 @@ measure()
 	for ((i = 1; i <= times; i++)); do
 		for kernel in $KERNELS; do
 			# shellcheck disable=SC2086
-			boot "$hz-$kernel" "$kernel" "$(times_job)" $configs
-			tr -d '\r' <"$run/results" |
-				sed -n "s/^[a-z0-9-]*,[a-z]*,[0-9]*,[0-9]*,[0-9]*,[0-9.]*\$/$hz,$kernel,$i,&/p" >>"$out/times.csv"
+			boot "$CPUS" "$hz-$kernel" "$kernel" "$(times_job)" $configs
+			measurements | sed "s/^/$hz,$kernel,$i,/" >>"$out/times.csv"
 		done
 	done
 }
 
 wanted()
 {
-	[ -z "$only" ] || [ "$only" = "$1" ]
+	[ "$only" = all ] || [ "$only" = "$1" ]
 }
 
 # What table and plot read.
@@ -239,25 +281,10 @@ count()
 {
 	local kernel
 
-	echo "kernel,irqfds,grace periods,kworkers" >"$out/counts.csv"
+	echo "kernel,kind,irqfds,grace periods,kworkers" >"$out/counts.csv"
 	for kernel in $KERNELS; do
-		boot "count-$kernel" "$kernel" "$(count_job)" base trace
+		boot "$CPUS" "count-$kernel" "$kernel" "$(count_job)" base trace
 		tr -d '\r' <"$run/results" | sed -n "s/^release,/$kernel,/p" >>"$out/counts.csv"
-	done
-}
-
-# A microsecond of the guest's is a thousand instructions, or, should it be idle,
-# a microsecond that is skipped.
-instructions()
-{
-	local kernel
-
-	echo "kernel,operation,irqfds,minimum,median,maximum" >"$out/instructions.csv"
-	for kernel in $KERNELS; do
-		boot icount "instructions-$kernel" "$kernel" "$(instructions_job)" base
-		tr -d '\r' <"$run/results" |
-			sed -n "s/^\([a-z-]*\),distinct,\([0-9]*\),1,[0-9]*,\([0-9.]*\)\$/$kernel,\1,\2,\3/p" |
-			datamash -t, -s -g 1,2,3 min 4 median 4 max 4 >>"$out/instructions.csv"
 	done
 }
 
@@ -270,7 +297,7 @@ lock_stat()
 	echo "kernel,longest hold" >"$out/locks.csv"
 	for ((i = 1; i <= times; i++)); do
 		for kernel in $KERNELS; do
-			boot "lock-$kernel" "$kernel" "$(lock_job)" base lock_stat
+			boot "$CPUS" "lock-$kernel" "$kernel" "$(lock_job)" base lock_stat
 			tr -d '\r' <"$run/results" | awk -v OFS=, -v kernel="$kernel" '
 				/resampler_lock: / { print kernel, $11 }' >>"$out/locks.csv"
 		done
@@ -279,15 +306,17 @@ lock_stat()
 
 report()
 {
-	! wanted times || table
-	if wanted counts; then
-		printf '\n%s\n' "A release of a VM with resampling irqfds on distinct GSIs:"
-		tr , '\t' <"$out/counts.csv" | uniq | columns
+	if wanted virtual; then
+		printf '%s\n' "In virtual time, microseconds:"
+		virtual_table
 	fi
-	if wanted instructions; then
-		printf '\n%s\n' "Thousands of instructions, one CPU:"
-		{ head -n 1 "$out/instructions.csv"
-		  sed 1d "$out/instructions.csv" | sort -t, -k2,2 -k3,3n -s; } | tr , '\t' | columns
+	if wanted times; then
+		printf '\n%s\n' "By wall clock:"
+		table
+	fi
+	if wanted counts; then
+		printf '\n%s\n' "A release of a VM:"
+		tr , '\t' <"$out/counts.csv" | uniq | columns
 	fi
 	if wanted locks; then
 		printf '\n%s\n' "resampler_lock, microseconds:"
@@ -299,6 +328,7 @@ mkdir -p "$CACHE"
 trap 'exit 130' INT TERM
 bad=0
 out=$(new_run bench)
+! wanted virtual || virtual
 if wanted times; then
 	echo hz,kernel,boot,operation,kind,irqfds,threads,repetition,microseconds >"$out/times.csv"
 	for hz; do
@@ -312,7 +342,6 @@ if wanted times; then
 	done
 fi
 ! wanted counts || count
-! wanted instructions || instructions
 ! wanted locks || lock_stat
 report >"$out/table"
 cat "$out/table"

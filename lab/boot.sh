@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Usage: lab/boot.sh RUN KERNEL
+# Usage: lab/boot.sh RUN [KERNEL]
 #
-# Boot the kernel with object directory KERNEL once under QEMU's TCG, no network
-# device, nothing of the host writable but the two serial ports' files, and keep
-# everything in the directory RUN, which must hold
+# Boot a kernel once under QEMU's TCG, no network device, nothing of the host
+# writable but the two serial ports' files, and keep everything in the directory
+# RUN.  The kernel is that of the object directory KERNEL, or what lab/build.sh
+# --copy RUN has left.  RUN must hold
 #
 #   job      the commands to run in the guest, one a line; the first word of
 #            each names one of KVM's selftests, run_kselftest.sh, a script of
@@ -13,12 +14,13 @@
 #   cpus     number of the guest's CPUs
 #   timeout  seconds of wall-clock time that QEMU may take
 #   gdb      optional: that it's there makes QEMU wait for gdb on RUN/gdb.sock
-#   icount   optional: that it's there makes the guest's clock count instructions,
-#            a nanosecond each, and skip what time the guest is idle
+#   virtual  optional: that it's there makes the guest's clock count instructions,
+#            a nanosecond each, and skip what time the guest is idle; what the
+#            guest does then is the same each time, whatever the host does
 #
 # and gets
 #
-#   kernel        what was booted
+#   kernel        what was booted, with its config
 #   qemu-command  the exact command; it can be run again from RUN
 #   qemu-status   its exit status, or `timed out`
 #   qemu-output   what QEMU itself had to say
@@ -29,8 +31,13 @@
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
 
-[ $# = 2 ] || die "a run's directory and a kernel are needed" "lab/boot.sh --help"
-run=$1 obj=$2
+[ $# = 1 ] || [ $# = 2 ] || die "a run's directory is needed" "lab/boot.sh --help"
+run=$1
+# At once: another run may soon build another kernel there.
+[ $# = 1 ] || copy_kernel "$2" "$run"
+[ -f "$run/kernel" ] || die "no kernel in $run" "lab/build.sh --copy"
+ARCH=$(cat "$run/arch")
+export ARCH
 
 # gen_init_cpio makes device nodes without being root, and comes with the kernel.
 initramfs()
@@ -49,7 +56,7 @@ initramfs()
 	slink /bin/sh busybox 777 0 0
 	END
 	find "$LAB/guest" -type f -not -name init -printf 'file /tests/%f %p 755 0 0\n'
-	find "$obj" -name '*.ko' -printf 'file /tests/%f %p 755 0 0\n'
+	find "$run/modules" -name '*.ko' -printf 'file /tests/%f %p 755 0 0\n'
 	while read -r word _; do
 		file=$(find "$tests" -name "$(basename "$word")" -type f | sed -n 1p)
 		if [ -n "$file" ]; then
@@ -60,15 +67,16 @@ initramfs()
 	done <"$run/job" | sort -u
 }
 
-# The installed kselftest runner, and the tests that it is asked for: one, or
+# The installed kselftest runner, and the tests that it is asked for: some, or
 # with `-c kvm` all.
 runner()
 {
 	local tests=$1 wanted file
 
-	wanted=$(sed -n 's,.* -t kvm:,kvm/,p; s,.* -c kvm$,kvm,p' "$run/job")
+	mapfile -t wanted < <(grep '^run_kselftest.sh' "$run/job" | grep -oE -- ' -(t kvm:[^ ]+|c kvm$)' |
+		sed 's, -t kvm:,kvm/,; s, -c ,,')
 	(cd "$tests" && find run_kselftest.sh kselftest-list.txt kselftest/runner.sh \
-		kselftest/ktap_helpers.sh kvm/settings "$wanted" -type f) | while read -r file; do
+		kselftest/ktap_helpers.sh kvm/settings "${wanted[@]}" -type f) | while read -r file; do
 		echo "dir /tests/$(dirname "$file") 755 0 0"
 		echo "file /tests/$file $tests/$file 755 0 0"
 	done | sort -u
@@ -78,36 +86,38 @@ runner()
 memory=1G
 ! grep -q ' -c kvm$' "$run/job" || memory=3G
 tcg=(-accel "tcg,thread=multi")
-[ ! -e "$run/icount" ] || tcg=(-accel "tcg,thread=single" -icount "shift=0,sleep=off")
+virtual=
+if [ -e "$run/virtual" ]; then
+	virtual=' nokaslr norandmaps'
+	tcg=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -rtc "base=2026-01-01T00:00:00,clock=vm")
+fi
 qemu=(-nodefaults -no-user-config -display none -no-reboot
       -sandbox "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
       "${tcg[@]}" -smp "$(cat "$run/cpus")" -m "$memory" -serial file:console
       -initrd initramfs.cpio)
 [ ! -e "$run/gdb" ] || qemu+=(-chardev "socket,id=gdb,path=gdb.sock,server=on,wait=off" -gdb chardev:gdb)
-# At once: another run may soon build another kernel there.
-if [ -f "$obj/arch/arm64/boot/Image" ]; then
-	export ARCH=arm64
-	cp "$obj/arch/arm64/boot/Image" "$run/kernel"
+if [ "$ARCH" = arm64 ]; then
 	port=hvc0
 	qemu=(qemu-system-aarch64 -machine "virt,virtualization=on,gic-version=3"
 	      -cpu "max,pauth-impdef=on" "${qemu[@]}"
 	      -device virtio-serial-device -device "virtconsole,chardev=results"
 	      -chardev "file,id=results,path=results" -kernel kernel
-	      -append "console=ttyAMA0 panic=-1 $(cat "$run/append")")
+	      -append "console=ttyAMA0 panic=-1$virtual $(cat "$run/append")")
 else
 	# no_timer_check: on a busy host, the check may miss its ticks, and panic.
+	# Random numbers of the host's make each boot another.
 	port=ttyS1
-	cp "$obj/arch/x86/boot/bzImage" "$run/kernel"
-	qemu=(qemu-system-x86_64 -machine q35 -cpu max "${qemu[@]}" -serial file:results
+	qemu=(qemu-system-x86_64 -machine q35 -cpu "max${virtual:+,-rdrand,-rdseed}" "${qemu[@]}" -serial file:results
 	      -kernel kernel
-	      -append "console=ttyS0 panic=-1 no_timer_check $(cat "$run/append")")
+	      -append "console=ttyS0 panic=-1 no_timer_check$virtual $(cat "$run/append")")
 fi
 
 busybox=$("$LAB/fetch.sh" busybox)
 echo "/dev/$port" >"$run/results-port"
 tests=$("$LAB/selftests.sh")
 { initramfs "$tests"; ! grep -q '^run_kselftest.sh' "$run/job" || runner "$tests"; } >"$run/initramfs.list"
-"$obj/usr/gen_init_cpio" "$run/initramfs.list" >"$run/initramfs.cpio"
+"$run/gen_init_cpio" "$run/initramfs.list" >"$run/initramfs.cpio"
+rm -rf "$run/modules" "$run/gen_init_cpio" "$run/arch"
 
 {
 	printf '# %s\n' "$("${qemu[0]}" --version | sed -n 1p)" "$(command -v "${qemu[0]}")"

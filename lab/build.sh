@@ -1,15 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Usage: lab/build.sh [--mutant PATCH] BASE SERIES CONFIG...
+# Usage: lab/build.sh [--copy RUN] [--mutant PATCH] BASE SPEC CONFIG...
 #
 # Build a kernel of a base (lab/bases; or of TREE=DIR, see lab/fetch.sh), with
-# SERIES (see lab/series.sh) applied or `none`, configured by allnoconfig and the fragments CONFIG
-# (lab/configs), and print its object directory.  It is an error if a symbol
-# that a fragment asks for is not set, or if the compiler warns.  A kernel that
-# was built already from the same sources, configuration and compiler is kept.
+# SPEC (see lab/series.sh) applied or `none`, configured by allnoconfig and the
+# fragments CONFIG (lab/configs), and print its object directory.  It is an error
+# if a symbol that a fragment asks for is not set, or if the compiler warns.  A
+# kernel that was built already from the same sources, configuration and compiler
+# is kept.
 #
 # With --mutant, PATCH is applied on top of the series; it shares the object
 # directory of the series, so that only what differs is compiled.
+#
+# With --copy, put into the directory RUN what lab/boot.sh needs of the kernel,
+# before another run can build another one there, and what that is: `built-from`.
 #
 # ARCH=arm64 in the environment builds for that instead of x86-64.
 #
@@ -21,12 +25,21 @@
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
 
-mutant=
-if [ "${1:-}" = --mutant ]; then
-	[ -f "${2:-}" ] || die "no mutant '${2:-}'" "lab/build.sh --help"
-	mutant=$(realpath "$2")
+mutant='' copy=''
+while [[ ${1:-} = --* ]]; do
+	case $1 in
+	--copy)
+		[ -d "${2:-}" ] || die "no directory '${2:-}'" "lab/build.sh --help"
+		copy=$2
+		;;
+	--mutant)
+		[ -f "${2:-}" ] || die "no mutant '${2:-}'" "lab/build.sh --help"
+		mutant=$(realpath "$2")
+		;;
+	*)	die "no option '$1'" "lab/build.sh --help" ;;
+	esac
 	shift 2
-fi
+done
 [ $# -ge 3 ] || die "a base, a series and fragments are needed" "lab/build.sh --help"
 base=$1 series=$2
 shift 2
@@ -87,7 +100,29 @@ compile()
 	! grep -q 'warning:' "$log" || fail "builds with a warning: $(grep -m 1 'warning:' "$log")"
 }
 
-fragments=()
+# All that a kernel is made of, and with.
+ingredients()
+{
+	local tool
+
+	git -C "$src" rev-parse 'HEAD^{tree}'
+	cat ${mutant:+"$mutant"} "${fragments[@]}" "$LAB/build.sh"
+	declare -f fragment check_config
+	for tool in gcc as ld; do "$CROSS$tool" --version; done
+	echo "$ARCH ${KCFLAGS:-}"
+}
+
+# provenance: for people to read.
+provenance()
+{
+	echo "base: $name, Linux $(cat "$obj/version")"
+	echo "series: $series${mutant:+, mutant $(basename "$mutant" .patch)}"
+	echo "tree: $(git -C "$src" rev-parse 'HEAD^{tree}')${mutant:+, before the mutant}"
+	echo "fragments: $configs"
+	echo "compiler: $("${CROSS}gcc" --version | sed -n 1p)"
+}
+
+fragments=() configs=$*
 for config; do
 	[ -f "$LAB/configs/$config" ] || die "unknown fragment '$config'" "one of: $(names "$LAB/configs")"
 	fragments+=("$LAB/configs/$config")
@@ -95,7 +130,7 @@ done
 
 src=$("$LAB/fetch.sh" "$base")
 name=$(basename "$src")
-obj=$CACHE/build/$name-${series//\//-}-$(IFS=-; echo "$*")
+obj=$CACHE/build/$name-$(series_id "$series")-$(IFS=-; echo "$*")
 log=$obj/build.log
 what="$name $series${mutant:+ with $(basename "$mutant" .patch)} ($*)"
 targets=(bzImage)
@@ -111,7 +146,7 @@ lock "build-$name"
 "$LAB/series.sh" checkout "$src" "$series"
 [ -z "$mutant" ] || apply_mutant
 mkdir -p "$obj"
-key=$({ git -C "$src" rev-parse 'HEAD^{tree}'; cat ${mutant:+"$mutant"} "${fragments[@]}" "$LAB/build.sh"; "${CROSS}gcc" --version; } | sha1sum)
+key=$(ingredients | sha1sum)
 if [ "$(cat "$obj/built" 2>/dev/null)" != "$key" ]; then
 	need_space 1500
 	# An earlier build that was killed may have left half an object file with
@@ -123,5 +158,9 @@ if [ "$(cat "$obj/built" 2>/dev/null)" != "$key" ]; then
 	compile
 	make -s -C "$src" kernelversion >"$obj/version"
 	echo "$key" >"$obj/built"
+fi
+if [ -n "$copy" ]; then
+	copy_kernel "$obj" "$copy"
+	provenance >"$copy/built-from"
 fi
 echo "$obj"

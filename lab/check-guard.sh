@@ -9,7 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
 
-GUARD='^KVM: Teach lockdep'
+GUARD='^KVM: .*[Ll]ockdep'
 
 # disassemble COMMIT: of eventfd.o, compiled anew.
 disassemble()
@@ -27,7 +27,7 @@ obj=$CACHE/build/check-guard
 kmake=(make -s -C "$src" O="$obj" CC="ccache gcc")
 lock "build-$(basename "$src")"
 "$LAB/series.sh" checkout "$src" "$series"
-guard=$(git -C "$src" log -1 --format=%H --grep="$GUARD" "stock..series/$series")
+guard=$(git -C "$src" log -1 --format=%H --grep="$GUARD" stock..HEAD)
 [ -n "$guard" ] || die "no patch of patches/$series has a subject like '$GUARD'"
 need_space 1500
 mkdir -p "$obj"

@@ -87,7 +87,7 @@ done
 mkdir -p "$CACHE" || die "cannot create $CACHE" "set LAB_CACHE=DIR"
 lacking=$(missing)
 [ -n "$lacking" ] || exit 0
-[ $check = no ] || die "packages are missing: $lacking" "run lab/deps.sh"
+[ $check = no ] || { printf 'lab: packages are missing: %s (run lab/deps.sh)\n' "$lacking" >&2; exit 1; }
 install "$lacking"
 lacking=$(missing)
 [ -z "$lacking" ] || die "still missing after apt-get install: $lacking"

@@ -15,6 +15,9 @@
 #   SKIP      a test was skipped
 #   PASS      none of these, and every command of the job reported success
 #
+# RUN/must-match, if it's there, has regular expressions, one a line: if one of them
+# matches no line of the tests' output, what would be DEADLOCK, SKIP or PASS is FAIL.
+#
 # The first that applies is the verdict.  QEMU's exit status, 0 also for a
 # panic, never makes a PASS.  Exit status 0 whatever the verdict is.
 
@@ -38,15 +41,18 @@ patterns()
 	sed -n "s/^$1\t//p" "$LAB/badness"
 }
 
-# console PATTERN, bad KIND: the lines of the console that match, if any.
+# console PATTERN, bad KIND: the lines of the console that match, if any.  That grep
+# cannot look is not that there are none.
 console()
 {
-	grep -aE -- "$1" "$tmp/console" || true
+	grep -aE -- "$1" "$tmp/console" || [ $? = 1 ]
 }
 
 bad()
 {
-	grep -aE -f <(patterns "$1") "$tmp/console" || true
+	patterns "$1" >"$tmp/patterns"
+	[ -s "$tmp/patterns" ] || die "no patterns $1 in lab/badness"
+	grep -aE -f "$tmp/patterns" "$tmp/console" || [ $? = 1 ] || die "grep cannot use lab/badness"
 }
 
 # One line for each task that sysrq-t or sysrq-w shows in the irqfd code:
@@ -111,7 +117,7 @@ check_command()
 	END {
 		if (status == "")
 			print "FAIL\tno result: " command
-		else if (status == 4)
+		else if (status == 4 && !notok)
 			print "SKIP\t" command ": skipped " why
 		else if (status != 0 || notok)
 			print "FAIL\t" command ": exit status " status ", " why
@@ -137,10 +143,21 @@ check_commands()
 	grep -qx 'lab: done' "$tmp/results" || printf 'FAIL\tthe job did not end\n'
 }
 
-# hung: the test says so, or the kernel does.
+# hung: the test says so, be it through kselftest's runner, or the kernel does.
 hung()
 {
-	grep -qE '^not ok .*: hung' "$tmp/results" || [ -s "$tmp/hang" ]
+	grep -qE '^(# )*# Hung: worker ' "$tmp/results" || [ -s "$tmp/hang" ]
+}
+
+# unmatched: the lines of must-match that no line of the results matches.
+unmatched()
+{
+	local pattern
+
+	[ -f "$run/must-match" ] || return 0
+	while IFS= read -r pattern; do
+		grep -qE -- "$pattern" "$tmp/results" || echo "no result matches: $pattern"
+	done <"$run/must-match"
 }
 
 judge()
@@ -152,6 +169,7 @@ judge()
 	bad SPLAT >"$tmp/splat"
 	cycle >"$tmp/cycle"
 	check_commands >"$tmp/commands"
+	unmatched >"$tmp/unmatched"
 
 	if hung && [ -s "$tmp/cycle" ]; then
 		verdict=DEADLOCK
@@ -170,9 +188,11 @@ judge()
 	else
 		verdict=FAIL
 	fi
+	[[ ! -s $tmp/unmatched || $verdict != @(DEADLOCK|SKIP|PASS) ]] || verdict=FAIL
 
 	echo "$verdict"
-	[ "$verdict" != DEADLOCK ] || cat "$tmp/cycle"
+	cat "$tmp/unmatched"
+	! hung || cat "$tmp/cycle"
 	head -n 10 "$tmp/splat"
 	head -n 3 "$tmp/hang"
 	cut -f2 "$tmp/commands"

@@ -202,6 +202,23 @@ new_run()
 	echo "$run$suffix"
 }
 
+# copy_kernel OBJ RUN: what lab/boot.sh needs of an object directory, which another
+# may soon build another kernel in.
+copy_kernel()
+{
+	mkdir -p "$2/modules"
+	if [ -f "$1/arch/arm64/boot/Image" ]; then
+		cp "$1/arch/arm64/boot/Image" "$2/kernel"
+		echo arm64 >"$2/arch"
+	else
+		cp "$1/arch/x86/boot/bzImage" "$2/kernel"
+		echo x86_64 >"$2/arch"
+	fi
+	find "$1" -name '*.ko' -exec cp -t "$2/modules" {} +
+	cp "$1/.config" "$2/config"
+	cp "$1/usr/gen_init_cpio" "$2"
+}
+
 # describe_run RUN JOB APPEND CPUS TIMEOUT: what lab/boot.sh wants to know.
 describe_run()
 {

@@ -3,9 +3,10 @@
 # Usage: lab/mutants.sh [--times N] [series] [MUTANT...]
 #
 # Prove that the tests can fail: for each mutant (default: all of mutants/TABLE),
-# a small patch on top of the series that breaks one invariant, build the kernel,
-# boot it N times, and see whether the job that must catch it does.  Then run the
-# series itself under the very same jobs; with the word `series`, do only that.
+# a small patch on top of the series (with what of it is not for merging) that
+# breaks one invariant, build the kernel, boot it N times, and see whether the job
+# that must catch it does.  Then run the series itself under the very same jobs;
+# with the word `series`, do only that.
 #
 # Ends with a table.  A mutant is caught if 9 of 10 runs catch it, the series is
 # clean if all runs are.  Exit status 0 if all mutants are caught and the series
@@ -43,15 +44,25 @@ rows()
 		awk -F'|' -v OFS='|' -v job="${JOB:-}" 'job != "" { $7 = job } { print }'
 }
 
-# boot NAME OBJ CPUS APPEND JOB: leaves its directory in $run, in $seconds the
-# longest time that one of these took, in $said the test's own summary.
+# build BASE CONFIGS [--mutant PATCH]: into the directory $run, too.
+build()
+{
+	local series
+
+	series=$(whole_series_of_base "$1") || exit
+	# Each time, as another run may have used the directory meanwhile.
+	# shellcheck disable=SC2086
+	"$LAB/build.sh" --copy "$run" "${@:3}" "$1" "$series" $2
+}
+
+# boot CPUS APPEND JOB: in $run; leaves in $seconds the longest time that one of
+# these took, in $said the test's own summary.
 boot()
 {
 	local took
 
-	run=$(new_run "$1")
-	describe_run "$run" "$5" "$4" "$3" "$TIMEOUT"
-	"$LAB/boot.sh" "$run" "$2"
+	describe_run "$run" "$3" "$2" "$1" "$TIMEOUT"
+	"$LAB/boot.sh" "$run"
 	"$LAB/judge.sh" "$run" >/dev/null
 	took=$(cat "$run/seconds")
 	[ "$took" -le "$seconds" ] || seconds=$took
@@ -61,6 +72,7 @@ boot()
 # cannot_build STATUS WHAT: lab/build.sh has said why, unless it's the compiler.
 cannot_build()
 {
+	rm -rf "$run"
 	[ "$1" = 2 ] || die "$2 does not build" "see above"
 	exit 2
 }
@@ -77,11 +89,9 @@ try_mutant()
 	local name=$1 breaks=$2 base=$3 configs=$4 verdict=$8 pattern=$9 obj i caught=0 seconds=0 said='' run
 
 	for ((i = 0; i < times; i++)); do
-		# Each time, as another run may have used the directory meanwhile.
-		# shellcheck disable=SC2086
-		obj=$("$LAB/build.sh" --mutant "$MUTANTS/$name.patch" "$base" "$(series_of_base "$base")" $configs) ||
-			cannot_build $? "mutant $name"
-		boot "mutant-$name" "$obj" "$5" "$6" "$7"
+		run=$(new_run "mutant-$name")
+		obj=$(build "$base" "$configs" --mutant "$MUTANTS/$name.patch") || cannot_build $? "mutant $name"
+		boot "$5" "$6" "$7"
 		if [ "$(head -n 1 "$run/verdict")" = "$verdict" ] &&
 		   grep -aqE -- "$pattern" "$run/results" "$run/console"; then
 			caught=$((caught + 1))
@@ -100,10 +110,9 @@ try_series()
 	local base=$1 configs=$2 obj i clean=0 seconds=0 said='' run
 
 	for ((i = 0; i < times; i++)); do
-		# shellcheck disable=SC2086
-		obj=$("$LAB/build.sh" "$base" "$(series_of_base "$base")" $configs) ||
-			cannot_build $? "the series"
-		boot series "$obj" "$3" "$4" "$5"
+		run=$(new_run series)
+		obj=$(build "$base" "$configs") || cannot_build $? "the series"
+		boot "$3" "$4" "$5"
 		if [ "$(head -n 1 "$run/verdict")" = PASS ]; then
 			clean=$((clean + 1))
 		else

@@ -7,15 +7,18 @@
 # each is what its scenario expects, 1 if not, 2 if a run was not possible, 130
 # after Ctrl-C.
 #
-# In a scenario, PATCHED is `no`, `yes` (the first series of its base), the name
-# of another series, or a word: of the first series, the patches that have it in
-# their names.  EXTRA=yes keeps it out of `make test`, ARCH=arm64 is for arm64.
+# In a scenario, PATCHED is `no`, `yes` (the first series of its base, but for what
+# is not for merging), `yes+ITEM...` (and more), the name of another series, or
+# `ITEM+ITEM...` (parts of the first, see lab/series.sh).  RESULTS has a regexp in
+# each line; if some line of the tests' output does not match each of them, the
+# verdict is FAIL.  EXTRA=yes keeps it out of `make test`, ARCH=arm64 is for arm64.
 #
 # Each run leaves a directory in runs/; `make clean-runs` removes them.
 #
 # With TREE=DIR in the environment, kernels come from that tree instead of the
-# scenario's base, see lab/fetch.sh; with SERIES=NAME, a scenario that wants
-# the series takes patches/NAME instead of the one of its base.
+# scenario's base, see lab/fetch.sh; with SERIES=SPEC, a scenario that wants the
+# series takes that (kvm-next/1-lock-hold, say, see lab/series.sh), if it is one of
+# its base's, or on TREE any.
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
@@ -45,12 +48,13 @@ run_scenario()
 	load_scenario "$scenario"
 	run=$(new_run "$scenario")
 	describe_run "$run" "$JOB" "$APPEND" "$CPUS" "$TIMEOUT"
+	[ -z "$RESULTS" ] || printf '%s\n' "$RESULTS" >"$run/must-match"
 	# shellcheck disable=SC2086
-	obj=$("$LAB/build.sh" "$BASE" "$series" $CONFIGS) || status=$?
+	obj=$("$LAB/build.sh" --copy "$run" "$BASE" "$series" $CONFIGS) || status=$?
 	case $status in
 	0)	version=$(cat "$obj/version")
 		say "booting $scenario: Linux $version, $TITLE"
-		"$LAB/boot.sh" "$run" "$obj"
+		"$LAB/boot.sh" "$run"
 		"$LAB/judge.sh" "$run" >/dev/null
 		;;
 	3)	version='?'

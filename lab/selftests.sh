@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Usage: lab/selftests.sh
 #
-# Build KVM's selftests from the newest base with its series, once, statically,
-# and install them as `make kselftest-install` does; print the directory.
+# Build KVM's selftests from the newest base with its series and what of that is
+# not for merging, once, statically, and install them as `make kselftest-install` does; print the directory.
 #
 # With ARCH=arm64 in the environment, cross-compile those about resampling irqfds
 # only: others need libraries that Debian doesn't have for a cross compiler.
@@ -12,7 +12,7 @@
 usage_if_asked "$@"
 
 src=$(TREE='' "$LAB/fetch.sh" "$NEWEST_BASE")
-series=$(series_of_base "$NEWEST_BASE")
+series=$(whole_series_of_base "$NEWEST_BASE")
 out=$CACHE/selftests${CROSS:+-$ARCH}
 log=$out/build.log
 
@@ -34,9 +34,19 @@ cross_build()
 		LDFLAGS=-static -j"$(nproc)" "$out"/install/kvm/irqfd_resampler{,_irq}_test
 }
 
+# All that they are made of, and with; they are linked statically.
+ingredients()
+{
+	local tool
+
+	git -C "$src" rev-parse 'HEAD^{tree}'
+	cat "$LAB/selftests.sh" "$("${CROSS}gcc" -print-file-name=libc.a)"
+	for tool in gcc as ld; do "$CROSS$tool" --version; done
+}
+
 lock "build-$(basename "$src")"
 "$LAB/series.sh" checkout "$src" "$series"
-key=$({ git -C "$src" rev-parse 'HEAD^{tree}'; cat "$LAB/selftests.sh"; "${CROSS}gcc" --version; } | sha1sum)
+key=$(ingredients | sha1sum)
 if [ "$(cat "$out/built" 2>/dev/null)" != "$key" ]; then
 	need_space 1500
 	rm -rf "$out"

@@ -92,6 +92,14 @@ ok "build: an optional symbol that the kernel knows is set, another is no error"
 	"$build" 7.3.y none optional && grep -qx CONFIG_KNOWN=y "${none/%fine/optional}/.config" &&
 	! grep -q UNKNOWN "${none/%fine/optional}/.config"'
 
+run=$tmp/run
+mkdir -p "$run" "$none/arch/x86/boot" "$none/usr"
+touch "$none/arch/x86/boot/bzImage" "$none/usr/gen_init_cpio" "$none/kvm.ko"
+ok "build: --copy takes what a boot needs, and says what that is" eval '"$build" --copy "$run" 7.3.y none fine &&
+	[ -f "$run/kernel" ] && [ -f "$run/gen_init_cpio" ] && [ -f "$run/modules/kvm.ko" ] && cmp "$none/.config" "$run/config" &&
+	grep -qx "series: none" "$run/built-from" && grep -qx "fragments: fine" "$run/built-from"'
+ok "build: other flags make another kernel" eval '
+	KCFLAGS=-DX "$build" 7.3.y none fine && [ "$(times_built)" = 2 ] && "$build" 7.3.y none fine'
 ok "series: applied with git am" eval '"$build" 7.3.y good fine && grep -qx "int y;" "$good/bzImage"'
 ok "series: stock stays stock" eval '"$build" 7.3.y none fine && ! grep -q "int y;" "$none/bzImage"'
 ok "series: one that does not apply is one clear line" fails 2 'lab: patches/bad does not apply: .*the tree is Linux 6.99.0' \

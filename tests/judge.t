@@ -80,6 +80,51 @@ echo 'timed out' >"$run/qemu-status"
 printf '[    9.0] INFO: task kworker/0:0:8 blocked for more than 8 seconds.\n' >>"$run/console"
 ok "deadlock: shown by the kernel only" verdict DEADLOCK
 
+# As kselftest's runner prints it, and what the scenario wants to see of that.
+run_by_runner()
+{
+	run_like stock-proxy
+	{ echo 'lab: run run_kselftest.sh -t kvm:irqfd_resampler_test -t kvm:irqfd_test'
+	  grep -v '^lab: ' "$recorded/stock-proxy/results" | sed 's/^/# /'
+	  echo 'not ok 1 selftests: kvm: irqfd_resampler_test # exit=1'
+	  echo 'ok 2 selftests: kvm: irqfd_test'
+	  echo 'lab: exit 1'
+	  echo 'lab: done'; } >"$run/results"
+	sed -i '/blocked for more than/d' "$run/console"
+	printf '%s\n' '^not ok 1 .*irqfd_resampler_test # exit=1' '^ok 2 .*irqfd_test$' '^lab: done' >"$run/must-match"
+}
+run_by_runner
+ok "deadlock: told by the test through kselftest's runner" verdict DEADLOCK
+run_by_runner
+sed -i '/^ok 2/d' "$run/results"
+ok "results: one that the scenario wants is missing" verdict FAIL
+ok "results: ... which is said" quotes '^no result matches: \^ok 2 '
+ok "results: ... and so is what hung" quotes '^waits for a grace period inside irqfd_resampler_shutdown'
+run_like patched-proxy
+echo '^ok 1 distinct' >"$run/must-match"
+ok "results: a PASS that the scenario wants more of" verdict PASS
+echo '^ok 11 ' >>"$run/must-match"
+ok "results: ... and does not get" verdict FAIL
+run_like patched-proxy
+echo '^ok 11 ' >"$run/must-match"
+echo 'timed out' >"$run/qemu-status"
+ok "results: a TIMEOUT stays one" verdict TIMEOUT
+
+# A judge that cannot look must not find anything right.
+cp -r "$LAB" "$tmp/lab"
+run_like patched-proxy
+rm "$tmp/lab/badness"
+blind()
+{
+	local status=0
+
+	"$tmp/lab/judge.sh" "$run" || status=$?
+	[ "$status" != 0 ] && [ ! -e "$run/verdict" ]
+}
+ok "no verdict without the list of what is bad" blind
+printf 'HANG\thung\nSPLAT\tBUG: (\n' >"$tmp/lab/badness"
+ok "no verdict with a regular expression that is none" blind
+
 # A PASS takes everything.
 run_like patched-proxy
 ok "pass: judged" verdict PASS
@@ -102,6 +147,9 @@ ok "pass: not with an exit status, whatever the subtests" verdict FAIL
 run_like patched-proxy
 sed -i 's/^lab: exit 0/lab: exit 4/' "$run/results"
 ok "skip: exit status 4" verdict SKIP
+run_like patched-proxy
+sed -i 's/^lab: exit 0/lab: exit 4/; s/^ok 2 /not ok 2 /' "$run/results"
+ok "skip: not with a failed subtest" verdict FAIL
 run_like patched-proxy
 sed -i -E 's/^ok ([0-9]+) /ok \1 # SKIP /' "$run/results"
 ok "skip: all subtests skipped" verdict SKIP

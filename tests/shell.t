@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2016 # what ok evaluates is expanded later
 # The scripts: shellcheck, --help, and one clear line for wrong arguments.
 
 . "$(dirname "$0")/tap.sh"
@@ -7,7 +8,7 @@ cd "$TOP"
 
 scripts=(lab/*.sh tests/*.sh tests/*.t .ci/run)
 ok "shellcheck is silent" shellcheck "${scripts[@]}"
-ok "shellcheck is silent about the guest's scripts" shellcheck -s sh lab/guest/*
+ok "shellcheck is silent about the guest's scripts" shellcheck -s sh lab/guest/{init,kunit,releases}
 
 helps()
 {
@@ -48,6 +49,13 @@ ok "mutants: unknown mutant" fails 2 "lab: unknown mutant 'nonsense' \(one of: .
 ok "mutants: bad number of times" fails 2 'lab: --times needs' lab/mutants.sh --times x
 ok "mutants: the table names the patches, and no others" diff \
 	<(sed '/^#/d; s/ .*/.patch/' mutants/TABLE | sort -u) <(cd mutants && printf '%s\n' *.patch)
+ok "deps: --check says what is lacking, in its status, too" fails 1 'lab: packages are missing: .*no-such-package' \
+	lab/deps.sh --check no-such-command=no-such-package
+ok "bench: unknown part" fails 2 'lab: --only needs one of virtual, ' lab/bench.sh --only instructions
+ok "build: --copy into what is no directory" fails 2 "lab: no directory '/nonexistent'" \
+	lab/build.sh --copy /nonexistent 7.3.y none base
+ok "a make above the lab is not heard of by the kernel's" eval '
+	[ "$(MAKEFLAGS=-j2 LC_ALL=xx bash -c ". lab/lib.sh; echo \${MAKEFLAGS-unset} \$LC_ALL")" = "unset C" ]'
 ok "judge: not a run" fails 2 'is not the directory of a run' lab/judge.sh "$tmp"
 
 # What is committed must not tell where it was made.

@@ -1,0 +1,93 @@
+#!/bin/bash
+# shellcheck disable=SC2016 # what ok evaluates is expanded later
+# SPDX-License-Identifier: GPL-2.0-only
+# What lab/boot.sh puts into the guest, and what it asks of QEMU, with a kernel,
+# selftests and a QEMU that are scripts and empty files.
+
+. "$(dirname "$0")/tap.sh"
+
+export LAB_CACHE=$tmp/cache PATH=$tmp/bin:$PATH
+cp -r "$TOP/lab" "$tmp/lab"
+boot=$tmp/lab/boot.sh
+install=$tmp/install
+mkdir -p "$tmp/bin" "$install/kvm" "$install/kselftest" "$tmp/obj/arch/x86/boot" "$tmp/obj/usr"
+touch "$install"/{run_kselftest.sh,kselftest-list.txt} "$install/kselftest"/{runner,ktap_helpers}.sh \
+	"$install/kvm"/{settings,irqfd_test,irqfd_resampler_test,other_test}
+printf '#!/bin/sh\necho %s\n' "$install" >"$tmp/lab/selftests.sh"
+printf '#!/bin/sh\ncat "$1"\n' >"$tmp/obj/usr/gen_init_cpio"
+printf '#!/bin/sh\n[ "$1" = --version ] && echo QEMU || echo job >results\n' >"$tmp/bin/qemu-system-x86_64"
+chmod +x "$tmp/lab/selftests.sh" "$tmp/obj/usr/gen_init_cpio" "$tmp/bin/qemu-system-x86_64"
+touch "$tmp/obj/arch/x86/boot/bzImage" "$tmp/obj/.config" "$tmp/obj/kvm.ko"
+
+# boots JOB [FILE]: a run with that job, and with that file.
+boots()
+{
+	run=$tmp/run
+	rm -rf "$run"
+	mkdir "$run"
+	describe_run "$run" "$1" "quiet" 2 10
+	[ $# = 1 ] || touch "$run/$2"
+	"$boot" "$run" "$tmp/obj"
+}
+holds()
+{
+	grep -q "^file /tests/$1 " "$run/initramfs.list"
+}
+
+ok "boot: a test" eval 'boots "irqfd_test -s 1" && holds irqfd_test && ! holds other_test'
+ok "boot: ... with the modules, and the scripts of the guest" eval 'holds kvm.ko && holds releases && holds releases.awk'
+ok "boot: ... in real time" eval '! grep -E "icount|rdrand|nokaslr" "$run/qemu-command"'
+ok "boot: ... and keeps what was booted, and how it went" eval '
+	[ -f "$run/kernel" ] && [ -f "$run/config" ] && [ "$(cat "$run/qemu-status" "$run/results")" = "0
+job" ] && [ ! -e "$run/modules" ]'
+ok "boot: virtual time" eval 'boots irqfd_test virtual &&
+	grep "max.*-rdrand.*-rdseed .*thread=single .*shift=0.*sleep=off .*base=2026-01-01T00:00:00.*clock=vm" "$run/qemu-command" &&
+	grep "nokaslr.*norandmaps.*quiet" "$run/qemu-command"'
+ok "boot: kselftest's runner with two tests" eval '
+	boots "run_kselftest.sh -t kvm:irqfd_resampler_test -t kvm:irqfd_test" &&
+	holds kvm/irqfd_resampler_test && holds kvm/irqfd_test && holds kselftest/runner.sh && ! holds kvm/other_test'
+ok "boot: ... with one" eval '
+	boots "run_kselftest.sh -t kvm:irqfd_test" && holds kvm/irqfd_test && ! holds kvm/irqfd_resampler_test'
+ok "boot: ... with all" eval 'boots "run_kselftest.sh -c kvm" && holds kvm/irqfd_test && holds kvm/other_test'
+ok "boot: a test that there is not is one clear line" fails 2 "lab: no selftest is called 'none_such'" boots none_such
+ok "boot: without a kernel, one clear line" fails 2 'lab: no kernel in ' "$boot" "$tmp"
+
+# The guest's count of what it has traced.
+trace()
+{
+	cat <<-'END'
+	 irqfd_perf_test-41 [000] ..... 1.0: release: (kvm_irqfd_release+0x0/0x100)
+	 irqfd_perf_test-41 [000] ..... 1.1: shutdown_irqfd_shutdown: (irqfd_shutdown+0x0/0x80) comm="irqfd_perf_test"
+	 kworker/0:1-12 [000] ..... 1.2: shutdown_irqfd_shutdown_work: (irqfd_shutdown_work+0x0/0x80) comm="kworker/0:1"
+	 <...>-13 [000] ..... 1.2: shutdown_irqfd_shutdown: (irqfd_shutdown+0x0/0x80) comm="kworker/0:2"
+	 kworker/0:1-12 [000] ..... 1.3: shutdown_irqfd_shutdown: (irqfd_shutdown+0x0/0x80) comm="kworker/0:1"
+	 kworker/0:1-12 [000] ..... 1.4: grace_period: (srcu_gp_start+0x0/0x20)
+	 irqfd_perf_test-41 [000] ..... 1.5: released: (kvm_vm_release+0x11/0x30 <- kvm_irqfd_release)
+	 kworker/0:1-12 [000] ..... 1.6: grace_period: (srcu_gp_start+0x0/0x20)
+	 irqfd_perf_test-41 [000] ..... 2.0: release: (kvm_irqfd_release+0x0/0x100)
+	 irqfd_perf_test-41 [000] ..... 2.5: released: (kvm_vm_release+0x11/0x30 <- kvm_irqfd_release)
+	END
+}
+count()
+{
+	busybox awk -v what=plain,240 -f "$LAB/guest/releases.awk"
+}
+ok "releases: counts grace periods, and kworkers once each" eval '[ "$(trace | count)" = "release,plain,240,1,2
+release,plain,240,0,0" ]'
+ok "releases: no release is an error" eval '! count </dev/null'
+
+# lab/bench.sh in virtual time, with kernels of which the second takes half as long.
+printf '#!/bin/sh\n' >"$tmp/lab/build.sh"
+printf '#!/bin/sh\necho PASS >$1/verdict; echo PASS\n' >"$tmp/lab/judge.sh"
+cat >"$tmp/lab/boot.sh" <<'END'
+#!/bin/sh
+[ -e "$1/virtual" ] || exit
+case $1 in *stock*) us=200 ;; *) us=100 ;; esac
+echo "lab: run x" >"$1/results"
+for n in 0 1 2; do
+	grep -q 'deassign -k plain -n 240 -r 10' "$1/job" && echo "deassign,plain,240,1,$n,$((us + n)).0"
+done >>"$1/results"
+END
+ok "bench: a table of medians, spreads and ratios" eval 'LAB_RUNS=$tmp/runs "$tmp/lab/bench.sh" >"$tmp/table" &&
+	grep -qx "1  *deassign  *plain  *240  *201.0 (1.0 %)  *101.0 (2.0 %)  *101.0 (2.0 %)  *1.99  *1.99" "$tmp/table" &&
+	grep -q "^2  *deassign" "$tmp/table"'
