@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Usage: lab/check-series.sh [--quick] BASE...
 #
-# Check each patch of each series of each base, and end with a table, patch by
-# check; the outputs are in check.log of the base's directory in cache/build.
-# Exit status 0 if nothing failed, 1 if something did.  With --quick, only what
-# takes no compiler.
+# Check each patch of each series of each base, on top of those before it and, in a
+# stack, of the series before it, and end with a table, patch by check; the outputs
+# are in check.log of the base's directory in cache/build.  Exit status 0 if nothing
+# failed, 1 if something did.  With --quick, only what takes no compiler.
 #
 #   trip     patches -> commits (by git am) -> patches is the identity
 #   mail     numbered, with one base-commit for the series, a newline at the end,
@@ -21,10 +21,13 @@
 #   x86      eventfd.o and its users, KVM_AMD and KVM_INTEL built in, with W=1 and
 #            C=1 (sparse); this and the others: no warning that the untouched
 #            sources don't give
-#   modules  the same as parts of modules
+#   modules  the kernel and its modules with KVM=m, KVM_AMD=m and KVM_INTEL=m, linked,
+#            with W=1
 #   arm64, ppc64, noirq  for those architectures, and without HAVE_KVM_IRQCHIP,
 #            i.e. without irqfds (powerpc without KVM_XICS)
-#   tests    the selftests about irqfds, statically linked
+#   tests    KVM's selftests about interrupts, and those that are split by
+#            architecture, linked statically, without a warning
+#   cross    the same for arm64, s390 and riscv, as far as they are for these
 #
 # `-` is for what a patch doesn't touch.  Of checkpatch's types, UNKNOWN_COMMIT_ID
 # is left out, as the trees that Debian ships have no history, and FILE_PATH_CHANGES
@@ -73,12 +76,6 @@ touched()
 	git -C "$src" show --name-only --format= "$commit" | grep -E "$1"
 }
 
-# Not new is what is in the first file, too, wherever in the source file it is.
-new_lines()
-{
-	comm -13 <(sed -E 's/[0-9]+//g' "$1" | sort -u) <(sed -E 's/[0-9]+//g' "$2" | sort -u)
-}
-
 check_trip()
 {
 	[ "$trip" = 0 ]
@@ -86,10 +83,10 @@ check_trip()
 
 check_mail()
 {
-	grep -qE '^Subject: \[PATCH( [0-9]+/[0-9]+)?\] ' "$mail" || complain "the subject has no [PATCH n/m]" || return
+	grep -qE '^Subject: \[(RFC )?PATCH( [0-9]+/[0-9]+)?\] ' "$mail" || complain "the subject has no [PATCH n/m]" || return
 	[ -z "$(tail -c 1 "$mail")" ] || complain "no newline at the end" || return
 	! tail -n 4 "$mail" | grep -qx -- '-- ' || complain "it has a signature" || return
-	[ "$(cat "${mails[@]}" "$(dirname "$mail")"/*.txt 2>/dev/null | grep -cE '^base-commit: [0-9a-f]{40}$')" = 1 ] ||
+	[ "$(cat "$(dirname "$mail")"/[0-9]* | grep -cE '^base-commit: [0-9a-f]{40}$')" = 1 ] ||
 		complain "the series does not have exactly one base-commit"
 }
 
@@ -240,29 +237,53 @@ check_builds()
 	no_warning bound "${kmake[@]}" O="$obj" CC="ccache gcc" bzImage
 }
 
-# The tests that are about irqfds, as far as the commit has them.
+# test_programs ARCH OUTPUT: what the columns tests and cross are about, as the
+# commit's makefile has it.
+test_programs()
+{
+	# shellcheck disable=SC2016 # make's, not the shell's
+	local about='$(if $(filter irq% $(SPLIT_TESTS),$(notdir $(p))),$(p))'
+
+	make -s -C "$src/tools/testing/selftests/kvm" ARCH="$1" OUTPUT="$2" \
+		--eval="lab-programs: ; @printf '%s\\n' \$(foreach p,\$(TEST_GEN_PROGS),$about)" lab-programs
+}
+
+# build_tests ARCH [CROSS-PREFIX]
+build_tests()
+{
+	local arch=$1 cross=${2:-} dir=$obj/tests-$1 all programs
+
+	mkdir -p "$dir/kvm"
+	all=$(test_programs "$arch" "$dir/kvm") && [ -n "$all" ] || complain "no tests for $arch" || return
+	mapfile -t programs <<<"$all"
+	"${kmake[@]}" -s O="$dir" ARCH="$arch" headers &&
+	no_warning bound make -s -j"$(nproc)" -C "$src/tools/testing/selftests/kvm" ARCH="$arch" \
+		CROSS_COMPILE="$cross" CC="ccache ${cross}gcc" OUTPUT="$dir/kvm" LDFLAGS=-static \
+		KHDR_INCLUDES="-isystem $dir/usr/include" "${programs[@]}"
+}
+
 check_tests()
 {
-	local dir=$src/tools/testing/selftests/kvm test targets=()
-
 	touched '^tools/testing/selftests/' >/dev/null || return $NOTHING_TO_CHECK
-	"${kmake[@]}" -s O="$obj" headers || return
-	for test in "$dir"/irq*_test.c; do
-		[ ! -f "$test" ] || targets+=("$obj/kvm/$(basename "$test" .c)")
-	done
-	[ ${#targets[@]} -gt 0 ] || return $NOTHING_TO_CHECK
-	mkdir -p "$obj/kvm"
-	no_warning bound make -s -C "$dir" OUTPUT="$obj/kvm" CC="ccache gcc" LDFLAGS=-static \
-		KHDR_INCLUDES="-isystem $obj/usr/include" "${targets[@]}"
+	build_tests x86_64
+}
+
+check_cross()
+{
+	touched '^tools/testing/selftests/' >/dev/null || return $NOTHING_TO_CHECK
+	build_tests arm64 aarch64-linux-gnu- &&
+	build_tests s390 s390x-linux-gnu- &&
+	build_tests riscv riscv64-linux-gnu-
 }
 
 # set_variant NAME: what is compiled how, see the top.  The goals are what there
-# is of irqfds, and who includes kvm_irqfd.h; all of KVM is built by the base.
+# is of irqfds, and who includes kvm_irqfd.h; all of KVM is built by the base, and
+# linked, with what it exports to itself, as modules.
 set_variant()
 {
-	local arch=x86 cross='' users=(ioapic.o vmx/posted_intr.o svm/avic.o)
+	local arch=x86 users=(ioapic.o vmx/posted_intr.o svm/avic.o)
 
-	module=
+	module='' cross=''
 	out=$CACHE/build/$(basename "$src")-check-$1
 	case $1 in
 	x86)		configs=(base check) ;;
@@ -273,6 +294,7 @@ set_variant()
 	esac
 	goals=(../../../virt/kvm/eventfd.o "${users[@]}")
 	goals=("${goals[@]/#/arch/$arch/kvm/}")
+	[ -z "$module" ] || goals=(vmlinux modules)
 	configs=("${configs[@]/#/$LAB/configs/}")
 	# A sparse that is older than typeof_unqual does, as gcc 12 is, too, and one
 	# that doesn't know the length of a constant, as MODULE_INFO() asks it to.
@@ -290,14 +312,15 @@ compile_variant()
 	bound "${vmake[@]}" "$@" >"$out/output" 2>&1
 	local status=$?
 	cat "$out/output"
-	grep -E '(warning|error):|is not available or not up to date' "$out/output" | sed "s,$src/,,g" >"$out/warnings"
+	grep -E '(warning|WARNING|error|ERROR):|is not available or not up to date' "$out/output" | sed "s,$src/,,g" >"$out/warnings"
 	return $status
 }
 
 # objects_outside FILE...: of those files, the C files that are not KVM's, as make
-# wants to hear of them.
+# wants to hear of them, unless it builds the whole kernel.
 objects_outside()
 {
+	[ -z "$module" ] || return 0
 	printf '%s\n' "$@" | sed -nE 's,^((fs|kernel|lib|mm)/.*)\.c$,\1.o,p' | sort -u
 }
 
@@ -308,10 +331,11 @@ baseline()
 	local key files others
 
 	set_variant "$1"
-	# shellcheck disable=SC2046,SC2086
-	mapfile -t files < <(cd "$TOP/patches" && sed -n 's,^--- a/,,p' $(printf '%s/*.patch ' $SERIES))
+	# shellcheck disable=SC2086
+	mapfile -t files < <(cd "$TOP/patches" && find $SERIES -name '*.patch' -exec sed -n 's,^--- a/,,p' {} + | sort -u)
 	mapfile -t others < <(objects_outside "${files[@]}")
-	key=$({ git -C "$src" rev-parse stock; cat "${configs[@]}"; echo "$module" "${vmake[@]}" "${others[@]}"; } | sha1sum)
+	key=$({ git -C "$src" rev-parse stock; cat "${configs[@]}"; echo "$module" "${vmake[@]}" "${others[@]}"
+		"${cross}gcc" --version; sparse --version; } | sha1sum)
 	[ "$(cat "$out/baseline" 2>/dev/null)" != "$key" ] || return 0
 	say "$base: KVM as it is ($1)"
 	git -C "$src" checkout -qf --detach stock
@@ -353,6 +377,7 @@ check_patch()
 			cell check_variant "$name"
 		done
 		cell check_tests
+		cell check_cross
 	fi
 	printf '%s\t%s\n' "$row" "$subject" >>"$table"
 	[ -z "$failed" ] || say "FAIL, see ${log#"$TOP"/}"
@@ -366,7 +391,7 @@ prepare_build()
 	local name status=0
 
 	# shellcheck disable=SC2086
-	obj=$("$LAB/build.sh" "$base" "$series" $CONFIGS) || status=$?
+	obj=$("$LAB/build.sh" "$base" "$whole" $CONFIGS) || status=$?
 	[ $status = 0 ] || [ $status = 3 ] || exit $status
 	lock "build-$(basename "$src")"
 	for name in $VARIANTS; do
@@ -376,8 +401,9 @@ prepare_build()
 
 check_series()
 {
-	local commits=() i
+	local commits mails i whole
 
+	whole=$(whole_series "$series")
 	kmake=(make -C "$src" -j"$(nproc)")
 	obj=$CACHE/build/$(basename "$src")-check
 	mkdir -p "$obj"
@@ -386,13 +412,13 @@ check_series()
 	else
 		lock "build-$(basename "$src")"
 	fi
-	"$LAB/series.sh" checkout "$src" "$series"
+	"$LAB/series.sh" checkout "$src" "$whole"
 	log=$obj/check.log
 	: >"$log"
 	mapfile -t commits < <(git -C "$src" rev-list --reverse stock..HEAD)
-	mapfile -t mails < <(find "$TOP/patches/$series" -name '[0-9]*.patch' | sort)
+	mapfile -t mails < <("$LAB/series.sh" list "$whole")
 	for i in "${!commits[@]}"; do
-		commit=${commits[i]} mail=${mails[i]}
+		commit=${commits[i]} mail=$TOP/patches/${mails[i]} series=${mails[i]%/*}
 		check_patch
 	done
 }
@@ -421,7 +447,7 @@ done
 {
 	head=(series trip mail subject tags style owner kdoc)
 	# shellcheck disable=SC2206
-	[ -n "$quick" ] || head+=(cocci builds $VARIANTS tests)
+	[ -n "$quick" ] || head+=(cocci builds $VARIANTS tests cross)
 	(IFS=$'\t'; printf '%s\tpatch\n' "${head[*]}")
 	cat "$table"
 } | columns

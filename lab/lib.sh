@@ -125,14 +125,19 @@ series_of_base()
 	echo "${all%% *}"
 }
 
-# whole_series_of_base BASE: with what is only for this lab, if there is any.
+# whole_series SERIES, whole_series_of_base BASE: with what is only for this lab, if
+# there is any.
+whole_series()
+{
+	if compgen -G "$TOP/patches/$1/9-*" >/dev/null; then echo "$1+9"; else echo "$1"; fi
+}
+
 whole_series_of_base()
 {
 	local series
 
 	series=$(series_of_base "$1") || exit
-	! compgen -G "$TOP/patches/$series/9-*" >/dev/null || series+=+9
-	echo "$series"
+	whole_series "$series"
 }
 
 # series_id SPEC: what lab/series.sh takes, as a part of a file's name.
@@ -242,6 +247,13 @@ columns()
 			print line
 		}
 	}'
+}
+
+# new_lines OLD NEW: not new is what is in the first file, too, wherever in the
+# source file it is.
+new_lines()
+{
+	comm -13 <(sed -E 's/[0-9]+//g' "$1" | sort -u) <(sed -E 's/[0-9]+//g' "$2" | sort -u)
 }
 
 # fragment SRC FILE...: fragments (lab/configs) in one for the kernel tree SRC,

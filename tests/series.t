@@ -1,5 +1,5 @@
 #!/bin/bash
-# shellcheck disable=SC2034 # what ok evaluates is expanded later
+# shellcheck disable=SC2016,SC2034 # what ok evaluates is expanded later
 # SPDX-License-Identifier: GPL-2.0-only
 # The checks of a series that take no compiler, each with a series of one patch
 # that it must find fault with; the kernel is a Makefile and three scripts.
@@ -138,6 +138,38 @@ $SIGNED" virt/orphan.c
 bad kdoc 'a new warning of kernel-doc' "$SUBJECT
 
 $SIGNED" virt/new.c doc-bug
+
+# A stack: each patch is checked on top of those of earlier series, its row names
+# its own, and the mails of each are a series of their own.
+stack()
+{
+	git -C "$work" checkout -qB 1-fix stock
+	echo 'int fix;' >"$work/virt/old.c"
+	git -C "$work" commit -qam "$SUBJECT
+
+$FIXES
+$STABLE
+$SIGNED"
+	git -C "$work" checkout -qb 4-tests
+	git -C "$work" config branch.4-tests.subjectPrefix 'RFC PATCH'
+	echo 'int test;' >>"$work/virt/old.c"
+	git -C "$work" commit -qam "$1"
+	"$tmp/lab/series.sh" export 7.3.y
+}
+stack "KVM: Add a test
+
+$SIGNED" >/dev/null 2>&1
+ok 'check-series: a stack' finds none
+ok 'check-series: ... row by row' eval '[ "$(awk "{ print \$1 }" "$tmp/table" | paste -sd" ")" = \
+	"series kvm-next/1-fix kvm-next/4-tests" ]'
+stack "KVM: Add a test." >/dev/null 2>&1
+ok 'check-series: the fault of one of a stack' finds 'subject tags'
+cp "$tmp/patches/kvm-next/1-fix"/*.patch "$tmp/patches/6.18.y"
+sed -i '/^Cc: stable/d; /^Fixes:/d' "$tmp/patches/kvm-next/1-fix"/*.patch
+ok 'check-series: a backport of a patch of a stack without Cc: stable' finds 'subject tags tags'
+rm "$tmp/patches/6.18.y"/*
+git -C "$work" checkout -q kvm-next
+git -C "$work" branch -qD 1-fix 4-tests
 
 # has_backport looks at the patches of stable series by subject.
 series "$SUBJECT
