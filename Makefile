@@ -5,14 +5,14 @@
 # The boots that tell the story, in its order.
 DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep stock-kunit patched-kunit
 
-.PHONY: help demo test run autopsy sweep kunit mutants arm64 tree patches check-patches check-series bench model deps clean clean-runs distclean
+.PHONY: help demo test run autopsy sweep kunit mutants arm64 tree patches check-patches check-series check-docs bench model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: six boots, a table'
 	@echo 'make test                    the tests of the lab, then the boots that each change needs'
 	@echo 'make run SCENARIO=NAME       one scenario (of lab/scenarios); TIMES=N repeats it'
 	@echo '     TREE=DIR                ... on the kernel tree DIR instead of the scenario'\''s base'
-	@echo '     SERIES=NAME             ... with patches/NAME instead of the base'\''s series'
+	@echo '     SERIES=SPEC             ... with that of patches/, such as kvm-next/1-lock-hold, see lab/series.sh'
 	@echo 'make autopsy                 hang a kernel and dissect it from outside: who waits for whom; TIMES=N'
 	@echo '     SCENARIO=NAME           ... the kernel and job of that scenario instead of stock-proxy'
 	@echo 'make sweep                   how often and how soon stock kernels hang, a table; TIMES=N boots of each'
@@ -21,13 +21,16 @@ help:
 	@echo 'make mutants                 break the series in many ways, the tests must notice each; a table'
 	@echo '     MUTANTS="NAME..."       ... only those (of mutants/TABLE); TIMES=N repeats each boot'
 	@echo 'make arm64                   the tests of interrupts on arm64, stock and patched; installs a cross compiler'
-	@echo 'make tree BASE=NAME          a git tree, work/SERIES, with the base'\''s series as commits'
+	@echo 'make tree BASE=NAME          a git tree, work/SERIES, with the base'\''s series as commits; of a stack,'
+	@echo '                             each part has a branch'
 	@echo '     SERIES=NAME             ... another series of that base, also for make patches'
 	@echo 'make patches BASE=NAME       write the commits of that tree back to patches/SERIES'
 	@echo 'make check-patches           prove that patches -> commits -> patches is the identity'
 	@echo 'make check-series            each patch of each series, from subject to cross-compilers; a table'
 	@echo '     BASES="NAME..."         ... of those bases only; installs cross compilers, sparse, coccinelle'
-	@echo 'make bench                   how long teardown takes: stock, fixes, series; a table, plots; HZ="1000 100"'
+	@echo 'make check-docs              the documentation that the series touches, built; no new warning'
+	@echo 'make bench                   how long teardown takes, in virtual time: stock, fixes, series; a table'
+	@echo '     PART=NAME               ... times (by wall clock; HZ="1000 100"), counts, locks, or all'
 	@echo 'make model                   the Spin models: bad variants fail, good ones pass; a table'
 	@echo 'make deps                    install through apt what the lab needs'
 	@echo 'make clean                   remove built kernels and selftests'
@@ -78,13 +81,21 @@ check-patches: deps
 
 check-series: deps
 	@lab/deps.sh sparse spatch=coccinelle aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
-		powerpc64-linux-gnu-gcc=gcc-powerpc64-linux-gnu
+		libc:/usr/aarch64-linux-gnu/include/stdio.h=libc6-dev-arm64-cross \
+		powerpc64-linux-gnu-gcc=gcc-powerpc64-linux-gnu \
+		s390x-linux-gnu-gcc=gcc-s390x-linux-gnu libc:/usr/s390x-linux-gnu/include/stdio.h=libc6-dev-s390x-cross \
+		riscv64-linux-gnu-gcc=gcc-riscv64-linux-gnu libc:/usr/riscv64-linux-gnu/include/stdio.h=libc6-dev-riscv64-cross
 	@lab/check-series.sh $(or $(BASES),$(notdir $(wildcard lab/bases/*)))
 	@lab/check-guard.sh
 
+check-docs: deps
+	@lab/deps.sh sphinx-build=python3-sphinx rtd:/usr/share/doc/python3-sphinx-rtd-theme=python3-sphinx-rtd-theme \
+		yaml:/usr/lib/python3/dist-packages/yaml=python3-yaml
+	@lab/check-docs.sh
+
 bench:
 	@lab/deps.sh datamash gnuplot=gnuplot-nox
-	@lab/bench.sh --times $(or $(TIMES),3) $(HZ)
+	@lab/bench.sh --times $(or $(TIMES),3) --only $(or $(PART),virtual) $(HZ)
 
 model:
 	@lab/deps.sh spin

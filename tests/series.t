@@ -150,7 +150,7 @@ stack()
 $FIXES
 $STABLE
 $SIGNED"
-	git -C "$work" checkout -qb 4-tests
+	git -C "$work" checkout -qB 4-tests
 	git -C "$work" config branch.4-tests.subjectPrefix 'RFC PATCH'
 	echo 'int test;' >>"$work/virt/old.c"
 	git -C "$work" commit -qam "$1"
@@ -166,7 +166,7 @@ stack "KVM: Add a test." >/dev/null 2>&1
 ok 'check-series: the fault of one of a stack' finds 'subject tags'
 cp "$tmp/patches/kvm-next/1-fix"/*.patch "$tmp/patches/6.18.y"
 sed -i '/^Cc: stable/d; /^Fixes:/d' "$tmp/patches/kvm-next/1-fix"/*.patch
-ok 'check-series: a backport of a patch of a stack without Cc: stable' finds 'subject tags tags'
+ok 'check-series: a backport of a patch of a stack without Cc: stable' finds 'tags subject tags'
 rm "$tmp/patches/6.18.y"/*
 git -C "$work" checkout -q kvm-next
 git -C "$work" branch -qD 1-fix 4-tests

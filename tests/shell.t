@@ -41,7 +41,10 @@ names_series()
 	(load_scenario "$1" && [ "$series" = "$2" ])
 }
 ok "series: a scenario may name one" names_series sched-proxy 6.18.y-sched
-ok "series: ... or take a part of its base's" names_series stock-kunit kvm-next/KUnit
+ok "series: ... or take a part of its base's" names_series stock-kunit kvm-next/=4+phantom
+ok "series: ... or have more than it" names_series patched-kunit kvm-next+=4+phantom
+ok "series: SERIES of the environment takes its place" eval 'SERIES=kvm-next/1-lock-hold names_series patched-lockdep kvm-next/1-lock-hold'
+ok "series: ... but not on a base that does not have it" eval 'SERIES=kvm-next/1-lock-hold names_series patched-proxy 6.18.y'
 ok "autopsy: unknown scenario" fails 2 "lab: unknown scenario 'nonsense'" lab/autopsy.sh nonsense
 ok "sweep: unknown base" fails 2 "lab: unknown base '5.x'" lab/sweep.sh 5.x
 ok "sweep: not a cell" fails 2 "lab: what is the cell '7.1.y,0'" lab/sweep.sh 7.1.y,0
