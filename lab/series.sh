@@ -251,7 +251,8 @@ lay_out_part()
 }
 
 # lay_out BASE SERIES DIR [sparse]: a work tree that outlives the cache (objects
-# are hard links); sparse, with no files but those that the series touches.
+# are hard links); sparse, with no files but those that the series touches, and what
+# says how git names the functions in diffs.
 lay_out()
 {
 	local base=$1 series=$2 dir=$3 sparse=${4:-} src part
@@ -260,8 +261,8 @@ lay_out()
 	bound git clone -q --local --no-checkout "$src" "$dir"
 	git -C "$dir" config gc.auto 0
 	git -C "$dir" config rebase.updateRefs true
-	[ -z "$sparse" ] || find "$TOP/patches/$series" -name '*.patch' -print0 |
-		xargs -0 sed -n 's,^diff --git a/.* b/,/,p' | sort -u |
+	[ -z "$sparse" ] || { echo /.gitattributes; find "$TOP/patches/$series" -name '*.patch' -print0 |
+		xargs -0 sed -n 's,^diff --git a/.* b/,/,p' | sort -u; } |
 		git -C "$dir" sparse-checkout set --no-cone --stdin
 	git -C "$dir" checkout -q --detach stock
 	for part in $(parts "$series"); do

@@ -10,7 +10,10 @@
 export LAB_CACHE=$tmp/cache TREE=$tmp/linux
 mkdir -p "$TREE/virt"
 printf 'kernelversion:\n\t@echo 6.99.0\n' >"$TREE/Makefile"
-touch "$TREE/Kbuild" "$TREE/virt/old.c"
+touch "$TREE/Kbuild"
+# Only with the attribute, a label is no function's name.
+echo '*.c diff=cpp' >"$TREE/.gitattributes"
+{ echo 'int f(void)'; echo '{'; printf '\tx();\n%.0s' 1 2 3 4; echo 'err_label:'; printf '\ty();\n%.0s' 1 2 3 4; echo '}'; } >"$TREE/virt/old.c"
 
 # As the lab runs git: without the user's configuration.
 git()
@@ -37,6 +40,7 @@ work=$("$series" edit 7.3.y 2>/dev/null)
 commit()
 {
 	echo "int $1;" >"$work/virt/$1.c"
+	[ "$1" != three ] || sed -i '11s/y/z/' "$work/virt/old.c"
 	git -C "$work" add .
 	git -C "$work" commit -qm "KVM: Add $1" -m "Because.${2:+
 
