@@ -210,6 +210,8 @@ clone_tree()
 		bound cp -a "$tree/." "$tmp"
 		make_git "$tmp" || die "cannot copy $tree" "disk full?"
 	fi
+	# Not from under a build.
+	lock "build-$(basename "$dir")"
 	rm -rf "$dir"
 	mv "$tmp" "$dir"
 }
