@@ -19,8 +19,8 @@
 #   cocci    no new report of coccinelle on them
 #   builds   the base's kernel, which has KVM_WERROR=y, without any warning
 #   x86      eventfd.o and its users, KVM_AMD and KVM_INTEL built in, with W=1 and
-#            C=1 (sparse); this and the others: no warning that the untouched
-#            sources don't give
+#            C=1 (sparse), and the KUnit suites; this and the others: no warning that
+#            the untouched sources don't give
 #   modules  the kernel and its modules with KVM=m, KVM_AMD=m and KVM_INTEL=m, linked,
 #            with W=1
 #   arm64, ppc64, noirq  for those architectures, and without HAVE_KVM_IRQCHIP,
@@ -283,10 +283,10 @@ set_variant()
 {
 	local arch=x86 users=(ioapic.o vmx/posted_intr.o svm/avic.o)
 
-	module='' cross=''
+	module='' cross='' kunit=''
 	out=$CACHE/build/$(basename "$src")-check-$1
 	case $1 in
-	x86)		configs=(base check) ;;
+	x86)		configs=(base check) kunit=yes ;;
 	modules)	configs=(base check) module=yes ;;
 	arm64)		configs=(arm64) arch=arm64 cross=aarch64-linux-gnu- users=(vgic/vgic-irqfd.o) ;;
 	ppc64)		configs=(ppc64 xics) arch=powerpc cross=powerpc64-linux-gnu- users=(book3s_xics.o) ;;
@@ -306,7 +306,7 @@ set_variant()
 compile_variant()
 {
 	fragment "$src" "${configs[@]}" |
-		sed -E "${module:+s/^(CONFIG_KVM(_AMD|_INTEL)?)=y/\1=m/;1iCONFIG_MODULES=y}" >"$out/fragment" &&
+		sed -E "${module:+s/^(CONFIG_KVM(_AMD|_INTEL|_IRQFD_RESAMPLER_KUNIT_TEST)?)=y/\1=m/;1iCONFIG_MODULES=y}" >"$out/fragment" &&
 	"${vmake[@]}" -s KCONFIG_ALLCONFIG="$out/fragment" allnoconfig &&
 	! check_config "$out/.config" "$out/fragment" | grep . &&
 	bound "${vmake[@]}" "$@" >"$out/output" 2>&1
@@ -316,12 +316,14 @@ compile_variant()
 	return $status
 }
 
-# objects_outside FILE...: of those files, the C files that are not KVM's, as make
-# wants to hear of them, unless it builds the whole kernel.
+# objects_outside FILE...: of those files, the C files that are not KVM's, and the
+# KUnit suites, as make wants to hear of them, unless it builds the whole kernel.
 objects_outside()
 {
 	[ -z "$module" ] || return 0
 	printf '%s\n' "$@" | sed -nE 's,^((fs|kernel|lib|mm)/.*)\.c$,\1.o,p' | sort -u
+	[ -z "$kunit" ] ||
+		printf '%s\n' "$@" | sed -nE 's,^(virt/kvm/tests/.*)\.c$,arch/x86/kvm/../../../\1.o,p' | sort -u
 }
 
 # What the untouched sources say, of all that some series of the base changes, is

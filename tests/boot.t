@@ -81,7 +81,7 @@ printf '#!/bin/sh\n' >"$tmp/lab/build.sh"
 printf '#!/bin/sh\necho PASS >$1/verdict; echo PASS\n' >"$tmp/lab/judge.sh"
 cat >"$tmp/lab/boot.sh" <<'END'
 #!/bin/sh
-[ -e "$1/virtual" ] || exit
+[ -e "$1/virtual" ] || exit 0
 case $1 in *stock*) us=200 ;; *) us=100 ;; esac
 echo "lab: run x" >"$1/results"
 for n in 0 1 2; do
@@ -91,3 +91,21 @@ END
 ok "bench: a table of medians, spreads and ratios" eval 'LAB_RUNS=$tmp/runs "$tmp/lab/bench.sh" >"$tmp/table" &&
 	grep -qx "1  *deassign  *plain  *240  *201.0 (1.0 %)  *101.0 (2.0 %)  *101.0 (2.0 %)  *1.99  *1.99" "$tmp/table" &&
 	grep -q "^2  *deassign" "$tmp/table"'
+
+cat >"$tmp/lab/scenarios/wants" <<'END'
+TITLE=wants
+BASE=7.3.y
+PATCHED=no
+CONFIGS=base
+JOB=none
+TIMEOUT=1
+CPUS=1
+EXPECT=PASS
+RESULTS='^ok 1
+^lab: done'
+END
+printf '#!/bin/sh\necho %s\n' "$tmp" >"$tmp/lab/build.sh"
+echo 6.99 >"$tmp/version"
+ok "run: what a scenario wants of the results is there for the judge" eval '
+	LAB_RUNS=$tmp/wants "$tmp/lab/run.sh" wants && grep -qx "^lab: done" "$tmp"/wants/*/must-match &&
+	[ "$(wc -l <"$tmp"/wants/*/must-match)" = 2 ]'

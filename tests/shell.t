@@ -45,6 +45,18 @@ ok "series: ... or take a part of its base's" names_series stock-kunit kvm-next/
 ok "series: ... or have more than it" names_series patched-kunit kvm-next+=4+phantom
 ok "series: SERIES of the environment takes its place" eval 'SERIES=kvm-next/1-lock-hold names_series patched-lockdep kvm-next/1-lock-hold'
 ok "series: ... but not on a base that does not have it" eval 'SERIES=kvm-next/1-lock-hold names_series patched-proxy 6.18.y'
+# A typo in a scenario must not cost a boot of all others before it.
+sound()
+{
+	local config
+
+	load_scenario "$1"
+	[ -f "lab/bases/$BASE" ] && [ -n "$JOB$TITLE" ] && [[ $EXPECT = @(PASS|FAIL|DEADLOCK) ]] || return
+	for config in $CONFIGS; do [ -f "lab/configs/$config" ] || return; done
+}
+for scenario in lab/scenarios/*; do
+	ok "scenario $(basename "$scenario") is sound" sound "$(basename "$scenario")"
+done
 ok "autopsy: unknown scenario" fails 2 "lab: unknown scenario 'nonsense'" lab/autopsy.sh nonsense
 ok "sweep: unknown base" fails 2 "lab: unknown base '5.x'" lab/sweep.sh 5.x
 ok "sweep: not a cell" fails 2 "lab: what is the cell '7.1.y,0'" lab/sweep.sh 7.1.y,0
