@@ -107,5 +107,5 @@ END
 printf '#!/bin/sh\necho %s\n' "$tmp" >"$tmp/lab/build.sh"
 echo 6.99 >"$tmp/version"
 ok "run: what a scenario wants of the results is there for the judge" eval '
-	LAB_RUNS=$tmp/wants "$tmp/lab/run.sh" wants && grep -qx "^lab: done" "$tmp"/wants/*/must-match &&
+	LAB_RUNS=$tmp/wants "$tmp/lab/run.sh" wants && grep -qxF "^lab: done" "$tmp"/wants/*/must-match &&
 	[ "$(wc -l <"$tmp"/wants/*/must-match)" = 2 ]'
