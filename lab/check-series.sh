@@ -245,7 +245,7 @@ test_programs()
 	local about='$(if $(filter irq% $(SPLIT_TESTS),$(notdir $(p))),$(p))'
 
 	make -s -C "$src/tools/testing/selftests/kvm" ARCH="$1" OUTPUT="$2" \
-		--eval="lab-programs: ; @printf '%s\\n' \$(foreach p,\$(TEST_GEN_PROGS),$about)" lab-programs
+		--eval="lab-programs: ; @printf '%s\\n' \$(foreach p,\$(TEST_GEN_PROGS) \$(TEST_GEN_PROGS_EXTENDED),$about)" lab-programs
 }
 
 # build_tests ARCH [CROSS-PREFIX]

@@ -27,11 +27,15 @@ build()
 
 cross_build()
 {
+	local tests=("$src"/tools/testing/selftests/kvm/irqfd_resampler*_test.c)
+
+	tests=("${tests[@]##*/}")
+	tests=("${tests[@]/#/$out/install/kvm/}")
 	mkdir -p "$out/install/kvm"
 	bound make -s -C "$src" O="$out/obj" ARCH="$ARCH" headers &&
 	bound make -C "$src/tools/testing/selftests/kvm" ARCH="$ARCH" CROSS_COMPILE="$CROSS" \
 		OUTPUT="$out/install/kvm" KHDR_INCLUDES="-isystem $out/obj/usr/include" \
-		LDFLAGS=-static -j"$(nproc)" "$out"/install/kvm/irqfd_resampler{,_irq}_test
+		LDFLAGS=-static -j"$(nproc)" "${tests[@]%.c}"
 }
 
 # All that they are made of, and with; they are linked statically.
