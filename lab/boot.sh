@@ -8,7 +8,7 @@
 # --copy RUN has left.  RUN must hold
 #
 #   job      the commands to run in the guest, one a line; the first word of
-#            each names one of KVM's selftests, run_kselftest.sh, a script of
+#            each, after VARIABLE=value, names one of KVM's selftests, run_kselftest.sh, a script of
 #            lab/guest, or an applet of busybox; the kernel's modules are at hand
 #   append   parameters for the kernel's command line
 #   cpus     number of the guest's CPUs
@@ -57,14 +57,14 @@ initramfs()
 	END
 	find "$LAB/guest" -type f -not -name init -printf 'file /tests/%f %p 755 0 0\n'
 	find "$run/modules" -name '*.ko' -printf 'file /tests/%f %p 755 0 0\n'
-	while read -r word _; do
+	sed -E 's/^([A-Z_]+=[^ ]* )*//; s/ .*//' "$run/job" | while read -r word; do
 		file=$(find "$tests" -name "$(basename "$word")" -type f | sed -n 1p)
 		if [ -n "$file" ]; then
 			echo "file /tests/$(basename "$word") $file 755 0 0"
 		elif [ ! -f "$LAB/guest/$word" ]; then
 			busybox --list | grep -xF -- "$word" >/dev/null || die "no selftest is called '$word'"
 		fi
-	done <"$run/job" | sort -u
+	done | sort -u
 }
 
 # The installed kselftest runner, and the tests that it is asked for: some, or
