@@ -220,6 +220,8 @@ outcome()
 			boot "$stage" "$kept" "$out"
 			if [ "$(head -n 1 "$kept/verdict")" = PASS ]; then
 				result=$'survived\t'
+				! grep -aq '# SKIP' "$kept/console" "$kept/results" ||
+					result+='tests skipped themselves'
 			else
 				result=$(printf 'caught by %s\t%s' "$stage" \
 					"$(python3 "$LAB/mutate.py" blame "$kept" "$WORK/base/$stage")")
@@ -295,7 +297,7 @@ kernel()
 	bound "${kmake[@]}" -s KCONFIG_ALLCONFIG="$obj/fragment" allnoconfig >"$log" 2>&1 || die "configuring fails" "see $log"
 	missed=$(check_config "$obj/.config" "$obj/fragment" | paste -sd' ')
 	[ -z "$missed" ] || die "not set although a fragment asks for it: $missed"
-	bound "${kmake[@]}" -j"$(nproc)" bzImage modules >>"$log" 2>&1 &
+	setpriv --pdeathsig TERM -- "${kmake[@]}" -j"$(nproc)" bzImage modules >>"$log" 2>&1 &
 	wait $! || die "the kernel does not build" "see $log"
 	out=$(mktemp -d -p "$WORK/tmp")
 	compile "$obj" "$WORK/src/$FILE" "$out" || die "$FILE does not compile by itself" "see $out/log"
@@ -332,7 +334,7 @@ baseline()
 	if [ "$(cat "$base/passed" 2>/dev/null)" != "$key" ]; then
 		rm -f "$base/passed"
 		say "booting the series itself for stage $stage"
-		bound "$LAB/boot.sh" "$base" "$(obj_of "$stage")" &
+		setpriv --pdeathsig TERM -- "$LAB/boot.sh" "$base" "$(obj_of "$stage")" &
 		wait $! || die "cannot boot the series itself" "see $base"
 		"$LAB/judge.sh" "$base" >/dev/null
 		[ "$(head -n 1 "$base/verdict")" = PASS ] ||
@@ -421,8 +423,8 @@ export mutate_stages mutate_trust mutate_keys
 say "$(wc -l <"$WORK/chosen") mutants, $jobs at a time"
 status=0
 # This shell's end is that of xargs and, as SIGINT is not for what runs in the
-# background, theirs.
-bound xargs -r -d '\n' -n 1 -P "$jobs" setpriv --pdeathsig TERM -- "$0" --one <"$WORK/chosen" &
+# background, theirs.  Not bound(): the function would run in one more shell.
+setpriv --pdeathsig TERM -- xargs -r -d '\n' -n 1 -P "$jobs" setpriv --pdeathsig TERM -- "$0" --one <"$WORK/chosen" &
 wait $! || status=$?
 [ "$status" = 0 ] || die "some mutants could not be run" "see above"
 while IFS=$'\t' read -r key _; do
