@@ -5,7 +5,7 @@
 # The boots that tell the story, in its order.
 DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep stock-kunit patched-kunit
 
-.PHONY: help demo test run autopsy sweep kunit mutants arm64 tree patches check-patches check-series check-docs bench model deps clean clean-runs distclean
+.PHONY: help demo test run autopsy sweep kunit mutants mutate arm64 tree patches check-patches check-series check-docs bench model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: six boots, a table'
@@ -20,6 +20,7 @@ help:
 	@echo 'make kunit                   the KUnit suite, by the kernel'\''s kunit.py; ARCH=NAME: x86_64 or arm64 only'
 	@echo 'make mutants                 break the series in many ways, the tests must notice each; a table'
 	@echo '     MUTANTS="NAME..."       ... only those (of mutants/TABLE); TIMES=N repeats each boot'
+	@echo 'make mutate                  break each function that the series touch in every small way, hours; a table'
 	@echo 'make arm64                   the tests of interrupts on arm64, stock and patched; installs a cross compiler'
 	@echo 'make tree BASE=NAME          a git tree, work/SERIES, with the base'\''s series as commits; of a stack,'
 	@echo '                             each part has a branch'
@@ -64,6 +65,9 @@ kunit: deps
 
 mutants: deps
 	@lab/mutants.sh --times $(or $(TIMES),1) $(MUTANTS)
+
+mutate: deps
+	@lab/mutate.sh
 
 arm64: deps
 	@lab/deps.sh qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
