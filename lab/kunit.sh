@@ -24,15 +24,16 @@ for arch; do
 done
 "$LAB/deps.sh" "${deps[@]}"
 
-# kunit ARCH: the kunitconfig of the suite is all that is configured.
+# kunit ARCH: the kunitconfig of the suite is all that is configured.  KVM has
+# symbols of an architecture's own, and kunit.py wants each line of it to be heeded.
 kunit()
 {
-	local options=(--arch "$1" --build_dir "$CACHE/build/kunit-$1" --jobs "$(nproc)"
-		       --kunitconfig virt/kvm/tests)
+	local options=(--arch "$1" --build_dir "$CACHE/build/kunit-$1" --jobs "$(nproc)")
 
 	case $1 in
-	x86_64)	options+=(--make_options "CC=ccache gcc") ;;
-	arm64)	options+=(--cross_compile aarch64-linux-gnu- --make_options "CC=ccache aarch64-linux-gnu-gcc") ;;
+	x86_64)	options+=(--kunitconfig virt/kvm/tests --make_options "CC=ccache gcc") ;;
+	arm64)	options+=(--kunitconfig virt/kvm/tests/arm64.kunitconfig --cross_compile aarch64-linux-gnu-
+			  --make_options "CC=ccache aarch64-linux-gnu-gcc") ;;
 	esac
 	say "running kunit.py for $1"
 	cd "$src" && bound env PYTHONDONTWRITEBYTECODE=1 PATH="$bin:$PATH" \
