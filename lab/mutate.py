@@ -499,7 +499,7 @@ def main(argv):
         print(blame(argv[2], argv[3]))
     elif command == 'table':
         _, counts, bad, unused = table(read(argv[2]), read(argv[3]))
-        for pattern in unused:
+        for pattern in unused if len(argv) == 4 else []:
             print('lab: mutants/EQUIVALENT: nothing that survived is like: %s' % pattern, file=sys.stderr)
         total = sum(counts.values())
         print()
@@ -507,7 +507,7 @@ def main(argv):
                      'equivalent', 'survived', *sorted(k for k in counts if k.startswith('not run'))]:
             print('%6d  %s' % (counts.get(what, 0), what))
         print('%6d  mutants' % total)
-        return 1 if bad else 0
+        return 1 if bad or counts.get('not run') else 0
     else:
         print('lab: unknown arguments: %s (lab/mutate.py --help)' % ' '.join(argv[1:]), file=sys.stderr)
         return 2

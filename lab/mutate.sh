@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Usage: lab/mutate.sh [--list] [--only REGEX] [--jobs N] [--stages "STAGE..."]
-#                      [--trust-caught] [--tree DIR]
+#                      [--trust-caught] [--tree DIR] [--report]
 #
 # Mutation score: break each function of virt/kvm/eventfd.c that the series
 # touches in every small way (lab/mutate.py --help has the list), one at a time,
@@ -24,6 +24,7 @@
 # --stages LIST   only these stages
 # --trust-caught  what an older version of the tests, or of the rest of the
 #                 kernel, has caught counts as caught; for work on the tests
+# --report        the table of what the last run, or what there is of it, has found
 # --tree DIR      a git tree with the series as commits after the tag `stock`, its
 #                 HEAD is taken; default is the newest base with its series
 #
@@ -172,10 +173,10 @@ boot()
 	while kill -0 "$pid" 2>/dev/null; do
 		if [ -z "$enough" ] && grep -aqE '^(\[[^]]*\])? *not ok ' "$run/console" "$run/results"; then
 			enough=yes
-			sleep 1
+			sleep 0.5
 			kill "$pid" 2>/dev/null || true
 		fi
-		sleep 0.5
+		sleep 0.2
 	done
 	wait "$pid" || status=$?
 	[ -z "$enough" ] || status=0
@@ -361,6 +362,18 @@ generate()
 	[ -s "$WORK/chosen" ] || die "no mutant is like '$only'" "lab/mutate.sh --list"
 }
 
+# report: the table, of all that was to be run.
+report()
+{
+	local key line id
+
+	while IFS=$'\t' read -r key line id; do
+		cat "$WORK/outcomes/$key" 2>/dev/null || printf '%s\t%s\t%s\tnot run\t\n' "$key" "$line" "$id"
+	done <"$WORK/chosen" >"$WORK/all"
+	# Of a part, much that is in there is like nothing.
+	python3 "$LAB/mutate.py" table "$WORK/all" "$TOP/mutants/EQUIVALENT" ${only:+part}
+}
+
 # What processes of single mutants are told.
 declare -A stage_key=()
 if [ "${1:-}" = --one ]; then
@@ -373,10 +386,11 @@ if [ "${1:-}" = --one ]; then
 	exit
 fi
 
-list_only='' only='' jobs=$(nproc) stages='kunit lockdep tests kasan' trust='' tree=''
+list_only='' report='' only='' jobs=$(nproc) stages='kunit lockdep tests kasan' trust='' tree=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--list)		list_only=yes ;;
+	--report)	report=yes ;;
 	--trust-caught)	trust=yes ;;
 	--only|--jobs|--stages|--tree)
 		[ -n "${2:-}" ] || die "$1 needs a value" "lab/mutate.sh --help"
@@ -406,6 +420,10 @@ if [ -n "$list_only" ]; then
 	cut -f2- "$WORK/chosen"
 	exit
 fi
+if [ -n "$report" ]; then
+	report
+	exit
+fi
 need_space 6000
 rm -rf "$WORK/tmp" "$WORK/outcomes"
 mkdir -p "$WORK"/{tmp,outcomes}
@@ -427,8 +445,4 @@ status=0
 setpriv --pdeathsig TERM -- xargs -r -d '\n' -n 1 -P "$jobs" setpriv --pdeathsig TERM -- "$0" --one <"$WORK/chosen" &
 wait $! || status=$?
 [ "$status" = 0 ] || die "some mutants could not be run" "see above"
-while IFS=$'\t' read -r key _; do
-	cat "$WORK/outcomes/$key"
-done <"$WORK/chosen" >"$WORK/all"
-touch "$TOP/mutants/EQUIVALENT"
-python3 "$LAB/mutate.py" table "$WORK/all" "$TOP/mutants/EQUIVALENT"
+report
