@@ -24,7 +24,7 @@
 # --stages LIST   only these stages
 # --trust-caught  what an older version of the tests, or of the rest of the
 #                 kernel, has caught counts as caught; for work on the tests
-# --report        the table of what the last run, or what there is of it, has found
+# --report        run nothing, the table of what was found last about each
 # --tree DIR      a git tree with the series as commits after the tag `stock`, its
 #                 HEAD is taken; default is the newest base with its series
 #
@@ -430,8 +430,9 @@ if [ -n "$report" ]; then
 	exit
 fi
 need_space 6000
-rm -rf "$WORK/tmp" "$WORK/outcomes"
+rm -rf "$WORK/tmp"
 mkdir -p "$WORK"/{tmp,outcomes}
+cut -f1 "$WORK/chosen" | (cd "$WORK/outcomes" && xargs rm -f)
 tests=$("$LAB/selftests.sh")
 built=''
 for stage in $stages; do
