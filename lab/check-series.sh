@@ -130,14 +130,15 @@ check_tags()
 
 # A backport's first line is not how checkpatch wants commits to be cited, and
 # old ones don't know that Closes: has a long line.  The KUnit patches export all
-# that they need in one place that stock has, too, and make a DEFINE_PER_CPU()
-# visible, which checkpatch takes for a function's declaration.
+# that they need in one place that stock has, too, make a DEFINE_PER_CPU() visible,
+# which checkpatch takes for a function's declaration, write to a copy of an
+# eventfd's operations, and have a macro that looks at its condition over and over.
 check_style()
 {
 	local ignore=UNKNOWN_COMMIT_ID,FILE_PATH_CHANGES,MISSING_FIXES_TAG
 
 	[[ $series != *.y ]] || ignore+=,GIT_COMMIT_ID,COMMIT_LOG_LONG_LINE
-	[[ $series != *kunit ]] || ignore+=,EXPORT_SYMBOL,AVOID_EXTERNS,FUNCTION_ARGUMENTS
+	[[ $series != *kunit ]] || ignore+=,EXPORT_SYMBOL,AVOID_EXTERNS,FUNCTION_ARGUMENTS,CONST_STRUCT,MACRO_ARG_REUSE
 	git -C "$src" format-patch -1 --stdout "$commit" |
 		perl "$src/scripts/checkpatch.pl" --no-tree --strict --ignore "$ignore" -
 }
