@@ -24,14 +24,7 @@ sed -n '/doc-bug/=' "$2" | sed "s/.*/$2:&: warning: bug/"
 END
 chmod +x "$TREE/scripts"/*
 
-# As the lab runs git: without the user's configuration.
-git()
-{
-	command git -c user.name='A. U. Thor' -c user.email=author@localhost "$@"
-}
-git init -q "$TREE"
-git -C "$TREE" add .
-git -C "$TREE" commit -qm stock
+commit_stock
 
 # A lab of our own, with a series that make tree can start from.
 cp -r "$TOP/lab" "$tmp/lab"

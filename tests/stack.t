@@ -15,14 +15,7 @@ touch "$TREE/Kbuild"
 echo '*.c diff=cpp' >"$TREE/.gitattributes"
 { echo 'int f(void)'; echo '{'; printf '\tx();\n%.0s' 1 2 3 4; echo 'err_label:'; printf '\ty();\n%.0s' 1 2 3 4; echo '}'; } >"$TREE/virt/old.c"
 
-# As the lab runs git: without the user's configuration.
-git()
-{
-	command git -c user.name='A. U. Thor' -c user.email=author@localhost "$@"
-}
-git init -q "$TREE"
-git -C "$TREE" add .
-git -C "$TREE" commit -qm stock
+commit_stock
 
 cp -r "$TOP/lab" "$tmp/lab"
 series=$tmp/lab/series.sh

@@ -35,3 +35,16 @@ fails()
 	[ "$(wc -l <"$tmp/lines")" = 1 ] || { echo "not one line of error"; return 1; }
 	grep -qE "$pattern" "$tmp/lines" || { echo "no line like '$pattern'"; return 1; }
 }
+
+# commit_stock: make a git tree of the sources in $TREE.  From then on, git has an
+# author in this test, as the lab runs it without the user's configuration.
+commit_stock()
+{
+	git()
+	{
+		command git -c user.name='A. U. Thor' -c user.email=author@localhost "$@"
+	}
+	git init -q "$TREE"
+	git -C "$TREE" add .
+	git -C "$TREE" commit -qm stock
+}
