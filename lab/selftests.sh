@@ -43,15 +43,22 @@ ingredients()
 {
 	local tool
 
-	git -C "$src" rev-parse 'HEAD^{tree}'
+	git -C "$src" rev-parse 'stock^{tree}'
+	"$LAB/series.sh" list "$series" | sed "s,^,$TOP/patches/," | xargs cat
 	cat "$LAB/selftests.sh" "$("${CROSS}gcc" -print-file-name=libc.a)"
 	for tool in gcc as ld; do "$CROSS$tool" --version; done
 }
 
-lock "build-$(basename "$src")"
-"$LAB/series.sh" checkout "$src" "$series"
+built()
+{
+	[ "$(cat "$out/built" 2>/dev/null)" = "$key" ]
+}
+
 key=$(ingredients | sha1sum)
-if [ "$(cat "$out/built" 2>/dev/null)" != "$key" ]; then
+# A boot must not wait for whoever builds a kernel from the same tree.
+built || lock "build-$(basename "$src")"
+if ! built; then
+	"$LAB/series.sh" checkout "$src" "$series"
 	need_space 1500
 	rm -rf "$out"
 	mkdir -p "$out/obj"
