@@ -168,3 +168,5 @@ incbin()
 	grep -q new2 incbin.o
 }
 ok "ccache: an object that includes a file is made anew with the file" incbin
+
+plan

@@ -101,3 +101,5 @@ ok "fetch: nothing served is one clear line" fails 2 'lab: no 6.18.y of linux ca
 printf '#!/bin/sh\necho; echo x 1 1 12\n' >"$tmp/bin/df"
 chmod +x "$tmp/bin/df"
 ok "fetch: a full disk is one clear line" fails 2 'lab: 12 MB free in .*, 5000 MB needed' fetch
+
+plan

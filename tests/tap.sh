@@ -7,18 +7,28 @@
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
+results=0
+
 # ok NAME COMMAND...: one result; what the command printed explains a failure.
 ok()
 {
 	local name=$1
 	shift
 
+	results=$((results + 1))
 	if "$@" >"$tmp/output" 2>&1; then
 		echo "ok $name"
 	else
 		echo "not ok $name"
 		sed 's/^/# /' "$tmp/output"
 	fi
+}
+
+# plan: the last line of each test, without which tests/run.sh takes it for one that
+# ended too early.
+plan()
+{
+	echo "1..$results"
 }
 
 # fails STATUS PATTERN COMMAND...: the command exits with STATUS, and its last
