@@ -46,6 +46,19 @@ fails()
 	grep -qE "$pattern" "$tmp/lines" || { echo "no line like '$pattern'"; return 1; }
 }
 
+# wait_for COMMAND...: until it succeeds, a minute at most.
+wait_for()
+{
+	local i
+
+	for ((i = 0; i < 600; i++)); do
+		! "$@" || return 0
+		sleep 0.1
+	done
+	echo "waited in vain: $*"
+	return 1
+}
+
 # commit_stock: make a git tree of the sources in $TREE.  From then on, git has an
 # author in this test, as the lab runs it without the user's configuration.
 commit_stock()
