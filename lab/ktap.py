@@ -16,6 +16,8 @@ from typing import Any, Iterator, NamedTuple
 RESULT = re.compile(r'\s*(ok|not ok) \d+')
 ANY = re.compile(r'\s*((ok|not ok) \d+|1\.\.[1-9]|K?TAP version )')
 RUNNER = re.compile(r'(ok|not ok) \d+ selftests: \w+: ([^#]*[^# ])')
+# A test's last line may lack its end.
+GLUED = re.compile(r'^(#.*?)((?:not )?ok \d+ selftests: \w+: )')
 
 
 class Case(NamedTuple):
@@ -111,6 +113,7 @@ def blocks(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
 
 def parse(parser: Any, lines: list[str], path: str) -> Results:
     """All cases; of a test that the runner ran and that has some, those instead of it."""
+    lines = [part for line in lines for part in GLUED.sub(r'\1\n\2', line).split('\n')]
     outer = parse_plain(parser, lines, path)
     quoted = dict(blocks(lines))
     cases, wrong = [], outer.wrong

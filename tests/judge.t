@@ -237,6 +237,13 @@ sed -i 's/$/ -t kvm:irqfd_test/' "$run/job"
 sed -i 's/^lab: run .*/& -t kvm:irqfd_test/' "$run/results"
 ok "cases: nor without all tests that the runner was asked for" verdict FAIL
 
+run_like kselftest
+sed -i '/^# # Totals/ { N; s/\n// }' "$run/results"
+ok "cases: all, though a test has not ended its last line" verdict PASS
+sed -i 's/-t kvm:irqfd_resampler_test/-c kvm/; /^# ok 13 /d; s/^# 1\.\.13/# 1..12/' "$run/results" "$run/job"
+ok "cases: not one too few of a test when all tests are run" verdict FAIL
+ok "cases: ... which is said" quotes '12 cases of irqfd_resampler_test, at least 13 wanted'
+
 # What a scenario lets fail, or be skipped, is named.
 run_like patched-proxy
 sed -i 's/^ok 12 /not ok 12 /; s/^lab: exit 0/lab: exit 1/' "$run/results"
