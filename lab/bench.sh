@@ -148,7 +148,7 @@ boot()
 	describe_run "$run" "$4" "" "$1" 900
 	[ -z "$virtual" ] || touch "$run/virtual"
 	"$LAB/boot.sh" "$run"
-	if [ "$("$LAB/judge.sh" "$run")" = PASS ]; then
+	if [ "$("$LAB/judge.py" "$run")" = PASS ]; then
 		say "$2: measured in $(cat "$run/seconds") s"
 	else
 		say "$2: $(head -n 1 "$run/verdict"), see ${run#"$TOP"/}/verdict"

@@ -26,6 +26,7 @@ needed()
 	xz xz-utils
 	rsync rsync
 	cpio cpio
+	python3 python3
 	busybox:/bin/busybox busybox-static
 	qemu-system-x86_64 qemu-system-x86
 	gelf:/usr/include/gelf.h libelf-dev

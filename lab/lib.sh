@@ -185,7 +185,7 @@ patched_series()
 load_scenario()
 {
 	[ -f "$LAB/scenarios/$1" ] || die "unknown scenario '$1'" "one of: $(names "$LAB/scenarios")"
-	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' RESULTS='' TITLE='' ARCH=x86_64
+	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' RESULTS='' MAY_FAIL='' MAY_SKIP='' TITLE='' ARCH=x86_64
 	# shellcheck source=/dev/null
 	. "$LAB/scenarios/$1"
 	export ARCH

@@ -63,7 +63,7 @@ boot()
 
 	describe_run "$run" "$3" "$2" "$1" "$TIMEOUT"
 	"$LAB/boot.sh" "$run"
-	"$LAB/judge.sh" "$run" >/dev/null
+	"$LAB/judge.py" "$run" >/dev/null
 	took=$(cat "$run/seconds")
 	[ "$took" -le "$seconds" ] || seconds=$took
 	said=$(tr -d '\r' <"$run/results" | sed -n 's/^# \([0-9]* rounds, .*\)/\1/p' | tail -n 1)

@@ -187,7 +187,7 @@ boot()
 	# Not the mutant's fault.
 	[[ $status = 0 || $status = 'timed out' ]] || die "QEMU failed" "see $run/qemu-output"
 	grep -aq 'Linux version' "$run/console" || die "QEMU boots nothing" "see $run"
-	"$LAB/judge.sh" "$run" >/dev/null
+	"$LAB/judge.py" "$run" >/dev/null
 }
 
 # build STAGE KEY: its kvm.ko is in $out; or why there is nothing to boot in $result.
@@ -342,7 +342,7 @@ baseline()
 		say "booting the series itself for stage $stage"
 		setpriv --pdeathsig TERM -- "$LAB/boot.sh" "$base" "$(obj_of "$stage")" &
 		wait $! || die "cannot boot the series itself" "see $base"
-		"$LAB/judge.sh" "$base" >/dev/null
+		"$LAB/judge.py" "$base" >/dev/null
 		[ "$(head -n 1 "$base/verdict")" = PASS ] ||
 			die "the series itself does not pass stage $stage: $(paste -sd' ' "$base/verdict")" "see $base"
 		say "the series itself passes stage $stage in $(cat "$base/seconds") s"

@@ -11,7 +11,9 @@
 # is not for merging), `yes+ITEM...` (and more), the name of another series, or
 # `ITEM+ITEM...` (parts of the first, see lab/series.sh).  RESULTS has a regexp in
 # each line; if some line of the tests' output does not match each of them, the
-# verdict is FAIL.  EXTRA=yes keeps it out of `make test`, ARCH=arm64 is for arm64.
+# verdict is FAIL.  MAY_FAIL and MAY_SKIP have regexps of the cases that may fail or be
+# skipped, which any other may not.  EXTRA=yes keeps it out of `make test`, ARCH=arm64
+# is for arm64.
 #
 # Each run leaves a directory in runs/; `make clean-runs` removes them.
 #
@@ -49,13 +51,15 @@ run_scenario()
 	run=$(new_run "$scenario")
 	describe_run "$run" "$JOB" "$APPEND" "$CPUS" "$TIMEOUT"
 	[ -z "$RESULTS" ] || printf '%s\n' "$RESULTS" >"$run/must-match"
+	[ -z "$MAY_FAIL" ] || printf '%s\n' "$MAY_FAIL" >"$run/may-fail"
+	[ -z "$MAY_SKIP" ] || printf '%s\n' "$MAY_SKIP" >"$run/may-skip"
 	# shellcheck disable=SC2086
 	obj=$("$LAB/build.sh" --copy "$run" "$BASE" "$series" $CONFIGS) || status=$?
 	case $status in
 	0)	version=$(cat "$obj/version")
 		say "booting $scenario: Linux $version, $TITLE"
 		"$LAB/boot.sh" "$run"
-		"$LAB/judge.sh" "$run" >/dev/null
+		"$LAB/judge.py" "$run" >/dev/null
 		;;
 	3)	version='?'
 		build_error "$run" "$obj"

@@ -12,7 +12,7 @@
 # each CPU wake every 50 us.  BASE alone is its four cells with 1 and 2 CPUs.
 # Default: the bases of lab/bases from 6.17 on, which brought proxy execution.
 #
-# A boot counts as hung if its verdict is DEADLOCK, see lab/judge.sh, as not hung
+# A boot counts as hung if its verdict is DEADLOCK, see lab/judge.py, as not hung
 # if it is PASS; others are listed, and do not count.  CONFIGS="NAME..." in the
 # environment replaces the fragments, `base hang proxy`.
 #
@@ -78,7 +78,7 @@ boot_cell()
 	run=$(new_run "sweep-$1")
 	describe_run "$run" "$job" "$APPEND" "$cpus" $((seconds + 100))
 	"$LAB/boot.sh" "$run" "$2"
-	verdict=$("$LAB/judge.sh" "$run")
+	verdict=$("$LAB/judge.py" "$run")
 	say "$1: $verdict after $(cat "$run/seconds") s, see ${run#"$TOP"/}"
 	printf '%s\t%s\n' "$verdict" "$(to_hang "$run")"
 }

@@ -80,7 +80,7 @@ ok "releases: none but the first is an error" eval '! count </dev/null && ! { tr
 
 # lab/bench.sh in virtual time, with kernels of which the second takes half as long.
 printf '#!/bin/sh\n' >"$tmp/lab/build.sh"
-printf '#!/bin/sh\necho PASS >$1/verdict; echo PASS\n' >"$tmp/lab/judge.sh"
+printf '#!/bin/sh\necho PASS >$1/verdict; echo PASS\n' >"$tmp/lab/judge.py"
 cat >"$tmp/lab/boot.sh" <<'END'
 #!/bin/sh
 [ -e "$1/virtual" ] || exit 0
@@ -111,3 +111,5 @@ echo 6.99 >"$tmp/version"
 ok "run: what a scenario wants of the results is there for the judge" eval '
 	LAB_RUNS=$tmp/wants "$tmp/lab/run.sh" wants && grep -qxF "^lab: done" "$tmp"/wants/*/must-match &&
 	[ "$(wc -l <"$tmp"/wants/*/must-match)" = 2 ]'
+
+plan

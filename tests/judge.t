@@ -1,10 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The judge, on recorded runs (tests/judge/*, each with the verdict it must get
-# in `expect`), and on what can become of a recording.
+# in `expect`, `none` if there can be none), and on what can become of a recording.
 
 . "$(dirname "$0")/tap.sh"
 recorded=$TOP/tests/judge
+# The kernel's parser of KTAP comes with its sources.
+"$LAB/fetch.sh" "$NEWEST_BASE" >/dev/null
+export LAB_CACHE=$CACHE
+judge=$LAB/judge.py
 
 # run_like RECORDED: a fresh copy in $run.
 run_like()
@@ -17,10 +21,14 @@ run_like()
 # verdict WANTED: of $run; says why if it is another.
 verdict()
 {
-	local got
+	local got status=0
 
-	got=$("$LAB/judge.sh" "$run")
-	[ "$got" = "$1" ] || { cat "$run/verdict"; return 1; }
+	got=$("$judge" "$run") || status=$?
+	if [ "$1" = none ]; then
+		[ "$status" = 2 ] && [ ! -e "$run/verdict" ]
+	else
+		[ "$status" = 0 ] && [ "$got" = "$1" ] && [ "$(head -n 1 "$run/verdict")" = "$1" ]
+	fi || { cat "$run/verdict"; return 1; }
 }
 
 # quotes PATTERN: the verdict file of $run has it.
@@ -44,24 +52,44 @@ done
 run_like stock-proxy
 ok "deadlock: judged" verdict DEADLOCK
 ok "deadlock: quotes the holder" quotes '^waits for a grace period inside irqfd_resampler_shutdown\(\): kworker/[0-9:]+, pid [0-9]+'
+ok "deadlock: quotes the kernel on that" quotes '^INFO: task .* is blocked on a mutex likely owned by task kworker/'
 ok "deadlock: quotes the waiters" quotes '^wait for the lock: [0-9]+ tasks, such as kworker/'
+ok "deadlock: quotes where both are found" quotes '^both found so: sysrq-w at [0-9.]+ s, sysrq-t at '
 ok "deadlock: quotes pending work" quotes '^pending work: .*process_srcu'
 ok "deadlock: quotes workers in flight" quotes '^irqfd workers in-flight: .*irqfd_shutdown'
 ok "deadlock: quotes the pool" quotes '^the pool.*: pool [0-9]+: .*idle: [0-9]'
 
 # Each part of the cycle is needed for a DEADLOCK; without one it is a FAIL.
-for part in __synchronize_srcu pending: __mutex_lock; do
+for part in __synchronize_srcu pending: __mutex_lock 'likely owned by'; do
 	run_like stock-proxy
 	sed -i "/$part/d" "$run/console"
-	sed -i '/blocked for more than/d' "$run/console"
 	ok "deadlock: without '$part' on the console, a mere FAIL" verdict FAIL
 done
+run_like stock-proxy
+sed -i '/sysrq: Show Blocked State/,/sysrq: Show State/ { /sysrq: Show State/!d }' "$run/console"
+ok "deadlock: not if both are found only once" verdict FAIL
+run_like stock-proxy
+sed -i '/sysrq: Show State/,$ s/^\(.*\) irqfd_resampler_shutdown+/\1 kvm_irqfd_something+/' "$run/console"
+ok "deadlock: not if they are found elsewhere the second time" verdict FAIL
+
+# A kernel that waits in the same function, but without the lock.
+run_like owner-is-another
+owner=$(sed -nE '/sysrq: Show State/,$ s/.*task:(.*[^ ]) +state:.* pid:([0-9]+) .*/\1:\2/p' "$run/console" | sed -n 1p)
+sed -i "s,likely owned by task .*,likely owned by task $owner.," "$run/console"
+ok "deadlock: it is the lock's owner that makes the difference" verdict DEADLOCK
 
 # A console that has other messages in the middle of the stacks.
 run_like stock-proxy
 awk '{ print } NR % 7 == 0 { print "[    9.000000] clocksource: some other message" }' \
 	"$recorded/stock-proxy/console" >"$run/console"
 ok "deadlock: with other messages in between" verdict DEADLOCK
+
+# A round of the detector of hung tasks, amid what sysrq-t shows.
+run_like stock-proxy
+awk '/INFO: task .* blocked for more than 9/ { on = !done } /sysrq: Show Blocked/ { on = 0; done = 1 }
+	on { held = held $0 "\n"; next } { print } /sysrq: Show State/ { late = NR + 40 } NR == late { printf "%s", held }' \
+	"$recorded/stock-proxy/console" >"$run/console"
+ok "deadlock: with reports of hung tasks in the middle of another dump" verdict DEADLOCK
 
 # With caller ids, as CONFIG_PRINTK_CALLER has them.
 run_like stock-proxy
@@ -77,24 +105,27 @@ ok "deadlock: in a version of a function" verdict DEADLOCK
 run_like stock-proxy
 : >"$run/results"
 echo 'timed out' >"$run/qemu-status"
-printf '[    9.0] INFO: task kworker/0:0:8 blocked for more than 8 seconds.\n' >>"$run/console"
 ok "deadlock: shown by the kernel only" verdict DEADLOCK
 
 # As kselftest's runner prints it, and what the scenario wants to see of that.
 run_by_runner()
 {
 	run_like stock-proxy
-	{ echo 'lab: run run_kselftest.sh -t kvm:irqfd_resampler_test -t kvm:irqfd_test'
+	echo 'run_kselftest.sh -t kvm:irqfd_resampler_test -t kvm:irqfd_test' >"$run/job"
+	{ sed 's/^/lab: run /' "$run/job"
+	  printf 'TAP version 13\n1..2\n# selftests: kvm: irqfd_resampler_test\n'
 	  grep -v '^lab: ' "$recorded/stock-proxy/results" | sed 's/^/# /'
 	  echo 'not ok 1 selftests: kvm: irqfd_resampler_test # exit=1'
 	  echo 'ok 2 selftests: kvm: irqfd_test'
 	  echo 'lab: exit 1'
 	  echo 'lab: done'; } >"$run/results"
-	sed -i '/blocked for more than/d' "$run/console"
 	printf '%s\n' '^not ok 1 .*irqfd_resampler_test # exit=1' '^ok 2 .*irqfd_test$' '^lab: done' >"$run/must-match"
 }
 run_by_runner
-ok "deadlock: told by the test through kselftest's runner" verdict DEADLOCK
+ok "deadlock: through kselftest's runner" verdict DEADLOCK
+run_by_runner
+sed -i '/^\[[^]]*\] *INFO: task/d' "$run/console"
+ok "deadlock: told by the test alone, a mere FAIL" verdict FAIL
 run_by_runner
 sed -i '/^ok 2/d' "$run/results"
 ok "results: one that the scenario wants is missing" verdict FAIL
@@ -103,104 +134,200 @@ ok "results: ... and so is what hung" quotes '^waits for a grace period inside i
 run_like patched-proxy
 echo '^ok 1 distinct' >"$run/must-match"
 ok "results: a PASS that the scenario wants more of" verdict PASS
-echo '^ok 11 ' >>"$run/must-match"
+echo '^ok 14 ' >>"$run/must-match"
 ok "results: ... and does not get" verdict FAIL
 run_like patched-proxy
-echo '^ok 11 ' >"$run/must-match"
+echo '^ok 14 ' >"$run/must-match"
 echo 'timed out' >"$run/qemu-status"
 ok "results: a TIMEOUT stays one" verdict TIMEOUT
 
 # A judge that cannot look must not find anything right.
 cp -r "$LAB" "$tmp/lab"
-run_like patched-proxy
-rm "$tmp/lab/badness"
 blind()
 {
-	local status=0
-
-	"$tmp/lab/judge.sh" "$run" || status=$?
-	[ "$status" != 0 ] && [ ! -e "$run/verdict" ]
+	run_like patched-proxy
+	ok "no verdict $1" fails 2 "$2" "$tmp/lab/judge.py" "$run"
+	ok "... nor a file of it" test ! -e "$run/verdict"
 }
-ok "no verdict without the list of what is bad" blind
+rm "$tmp/lab/badness"
+blind "without the list of what is bad" 'lab: no patterns HANG in lab/badness'
 printf 'HANG\thung\nSPLAT\tBUG: (\n' >"$tmp/lab/badness"
-ok "no verdict with a regular expression that is none" blind
+blind "with a regular expression that is none" 'lab: lab/badness: .*: BUG: \('
+printf 'HANG\thung\nSPLAT BUG:\n' >"$tmp/lab/badness"
+blind "with a line that is no pattern" 'lab: lab/badness: what is this line: SPLAT BUG:'
+cp "$LAB/badness" "$tmp/lab"
+: >"$tmp/lab/cases"
+blind "without the numbers of cases" 'lab: lab/cases: not lines of'
+cp "$LAB/cases" "$tmp/lab"
+LAB_CACHE=$tmp/empty
+blind "without the kernel's parser" 'lab: no parser of KTAP in .*\(lab/fetch.sh 7'
+LAB_CACHE=$CACHE
+for quiet in quiet loglevel=4 sysctl.kernel.printk=1; do
+	run_like patched-proxy
+	echo "oops=panic $quiet" >"$run/append"
+	ok "no verdict with $quiet" fails 2 "lab: $quiet on the command line" "$judge" "$run"
+done
+run_like patched-proxy
+sed -i 's/Kernel command line: /&quiet /' "$run/console"
+ok "no verdict with quiet, however it came there" verdict none
+for file in must-match may-fail may-skip; do
+	run_like patched-proxy
+	echo 'a(b' >"$run/$file"
+	ok "no verdict with a $file that is none" fails 2 "lab: .*$file: .*: a\(b" "$judge" "$run"
+done
 
 # A PASS takes everything.
 run_like patched-proxy
 ok "pass: judged" verdict PASS
-for cut in 'lab: done' 'lab: exit' '^ok 3 ' '^ok'; do
+ok "pass: says what it rests on" quotes 'irqfd_resampler_test -s 2: 13 of 13 cases passed'
+
+# without FILE SED-SCRIPT VERDICT WHAT: what a PASS becomes if that is done to its FILE.
+without()
+{
 	run_like patched-proxy
-	sed -i "/$cut/d" "$run/results"
-	ok "pass: not without '$cut'" verdict FAIL
+	sed -i "$2" "$run/$1"
+	ok "pass: not $4" verdict "$3"
+}
+for cut in 'lab: done' 'lab: exit' 'lab: run' 'ok 3 ' 'ok' '1\.\.' 'TAP'; do
+	without results "/^$cut/d" FAIL "without '$cut'"
 done
 for lines in 0 1 2 5; do
-	run_like patched-proxy
-	sed -i "$((lines + 1)),\$d" "$run/results"
-	ok "pass: not if cut short after $lines lines" verdict FAIL
+	without results "$((lines + 1)),\$d" FAIL "if cut short after $lines lines"
 done
-run_like patched-proxy
-sed -i 's/^ok 2 /not ok 2 /' "$run/results"
-ok "pass: not with a failed subtest, whatever the exit status" verdict FAIL
-run_like patched-proxy
-sed -i 's/^lab: exit 0/lab: exit 1/' "$run/results"
-ok "pass: not with an exit status, whatever the subtests" verdict FAIL
-run_like patched-proxy
-sed -i 's/^lab: exit 0/lab: exit 4/' "$run/results"
-ok "skip: exit status 4" verdict SKIP
-run_like patched-proxy
-sed -i 's/^lab: exit 0/lab: exit 4/; s/^ok 2 /not ok 2 /' "$run/results"
-ok "skip: not with a failed subtest" verdict FAIL
-run_like patched-proxy
-sed -i -E 's/^ok ([0-9]+) /ok \1 # SKIP /' "$run/results"
-ok "skip: all subtests skipped" verdict SKIP
-run_like patched-proxy
-echo irqfd_test >>"$run/job"
-ok "pass: not without the second command's result" verdict FAIL
-run_like patched-proxy
-echo 1 >"$run/qemu-status"
-ok "pass: not if QEMU failed" verdict FAIL
-run_like patched-proxy
-echo 'timed out' >"$run/qemu-status"
-ok "timeout: however good the results" verdict TIMEOUT
-run_like patched-proxy
-rm "$run/qemu-status"
-ok "pass: not without QEMU's status" verdict FAIL
+without results 's/^ok 2 /not ok 2 /' FAIL "with a failed subtest, whatever the exit status"
+without results 's/^ok 2 \(.*\)/not ok 2 \1 # SKIP/' FAIL "with one that failed and says that it was skipped"
+without results 's/^lab: exit 0/lab: exit 1/' FAIL "with an exit status, whatever the subtests"
+without results 's/^ok 13 .*/&\nok 14 more/' FAIL "with more than was planned"
+without results 's/^ok 13 .*/&\nnot ok 14 more/' FAIL "with a failure beyond the plan"
+without results 's/^lab: done/not ok 2 late\n&/' FAIL "with a failure after the exit"
+without results 's/^lab: done/lab: run more\nlab: exit 0\n&/' FAIL "with a command that is not of the job"
+without results 's/^lab: done/&\nmore/' FAIL "with anything after the end"
+without job 's/$/\nirqfd_test/' FAIL "without the second command's result"
+without results 's/^lab: exit 0/lab: exit 4/' SKIP "but a SKIP with exit status 4"
+without results 's/^lab: exit 0/lab: exit 4/; s/^ok 2 /not ok 2 /' FAIL "with exit status 4 and a failed subtest"
+without results 's/^ok \([0-9]*\) \(.*\)/ok \1 \2 # SKIP/' SKIP "but a SKIP if all is skipped"
+without console '/Linux version/d' BOOT-ERROR "without the kernel's banner"
+without console '/Run \/init as init process/d' BOOT-ERROR "without init"
+without qemu-status 's/0/1/' BOOT-ERROR "if QEMU failed"
+without qemu-status d BOOT-ERROR "without QEMU's status"
+without qemu-status 's/0/timed out/' TIMEOUT "but a TIMEOUT if QEMU was stopped, however good the results"
 run_like patched-proxy
 : >"$run/console"
 : >"$run/results"
-ok "pass: not with nothing at all" verdict FAIL
+ok "pass: not with nothing at all" verdict BOOT-ERROR
 
-# Each pattern of the list of what is bad, in a line as kernels print it.
-while IFS= read -r line; do
+# -t asks for some, which then are enough.
+some()
+{
 	run_like patched-proxy
-	printf '[    5.000000] %s\n' "$line" >>"$run/console"
-	ok "splat: $line" verdict SPLAT
-done <<'END'
+	echo "irqfd_resampler_test$1" >"$run/job"
+	printf '%s\n' "lab: run irqfd_resampler_test$1" 'TAP version 13' 1..1 'ok 1 leaks' 'lab: exit 0' 'lab: done' >"$run/results"
+}
+some ' -t leaks'
+ok "cases: as many as were asked for" verdict PASS
+some ''
+ok "cases: not as many as there are" verdict FAIL
+ok "cases: ... which is said" quotes '1 cases of irqfd_resampler_test, at least 13 wanted'
+run_like kselftest
+sed -i '/^# ok 13 /d; s/^# 1\.\.13/# 1..12/' "$run/results"
+ok "cases: nor those that the runner ran" verdict FAIL
+ok "cases: ... which is said" quotes '12 cases of irqfd_resampler_test, at least 13 wanted'
+run_like kselftest
+sed -i 's/$/ -t kvm:irqfd_test/' "$run/job"
+sed -i 's/^lab: run .*/& -t kvm:irqfd_test/' "$run/results"
+ok "cases: nor without all tests that the runner was asked for" verdict FAIL
+
+run_like kselftest
+sed -i '/^# # Totals/ { N; s/\n// }' "$run/results"
+ok "cases: all, though a test has not ended its last line" verdict PASS
+sed -i 's/-t kvm:irqfd_resampler_test/-c kvm/; /^# ok 13 /d; s/^# 1\.\.13/# 1..12/' "$run/results" "$run/job"
+ok "cases: not one too few of a test when all tests are run" verdict FAIL
+ok "cases: ... which is said" quotes '12 cases of irqfd_resampler_test, at least 13 wanted'
+
+# What a scenario lets fail, or be skipped, is named.
+run_like patched-proxy
+sed -i 's/^ok 12 /not ok 12 /; s/^lab: exit 0/lab: exit 1/' "$run/results"
+echo '^irqfd_resampler_test/leaks$' >"$run/may-fail"
+ok "may: a failure that is named" verdict PASS
+ok "may: ... which is said" quotes '^failed, as it may: irqfd_resampler_test/leaks'
+sed -i 's/^ok 13 /not ok 13 /' "$run/results"
+ok "may: not another" verdict FAIL
+ok "may: ... which is said" quotes '^not ok: irqfd_resampler_test/errors'
+run_like one-skipped
+ok "may: a skip that is not named" verdict SKIP
+ok "may: ... which is said" quotes '^skipped: irqfd_resampler_test/leaks: no KVM statistics'
+echo 'leaks$' >"$run/may-skip"
+ok "may: a skip that is" verdict PASS
+ok "may: ... which is said" quotes '^skipped, as it may be: irqfd_resampler_test/leaks: no KVM statistics'
+run_like skip
+echo . >"$run/may-skip"
+ok "may: never is all skipped" verdict SKIP
+run_like fail
+echo . >"$run/may-fail"
+ok "may: never an exit status without a case that failed" verdict FAIL
+
+# Each line of the list of what is bad is needed: its like here, in the list's order
+# and as kernels print it, is nothing bad without that line.
+cat >"$tmp/likes" <<'END'
+INFO: task kworker/0:0:8 blocked for more than 8 seconds.
 Kernel panic - not syncing: Fatal exception
 BUG: kernel NULL pointer dereference, address: 0000000000000008
-BUG: KASAN: slab-use-after-free in irqfd_resampler_ack+0x1b/0x90
-BUG: sleeping function called from invalid context at kernel/locking/mutex.c:591
 WARNING: possible circular locking dependency detected
-WARNING: CPU: 0 PID: 42 at virt/kvm/eventfd.c:105 irqfd_resampler_shutdown+0x2a/0x110
-WARNING: suspicious RCU usage
-Oops: Oops: 0000 [#1] SMP
-Oops: general protection fault, probably for non-canonical address
-INFO: task kworker/0:0:8 blocked for more than 8 seconds.
-INFO: rcu_preempt detected stalls on CPUs/tasks:
-rcu: INFO: rcu_preempt self-detected stall on CPU
-BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 31s!
-watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [kworker/1:1:31]
-ODEBUG: free active (active state 0) object: 0000000012345678
+Oops: 0000 [#1] SMP
+KASAN: null-ptr-deref in range [0x0000000000000008-0x000000000000000f]
 UBSAN: array-index-out-of-bounds in virt/kvm/eventfd.c:55:2
-list_del corruption. prev->next should be ffff888003a4c000
+ODEBUG: free active (active state 0) object: 0000000012345678
+traps: irqfd_test[46] general protection fault ip:401234 sp:7ffd00000000 error:0 in irqfd_test[401000+80000]
+Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008
+traps: irqfd_test[46] trap invalid opcode ip:401234 sp:7ffd00000000 error:0 in irqfd_test[401000+80000]
+INFO: trying to register non-static key.
+rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:
+rcu: rcu_preempt kthread starved for 5250 jiffies! g1 f0x0 RCU_GP_WAIT_FQS(5) ->state=0x0 ->cpu=0
+watchdog: CPU1: Watchdog detected hard LOCKUP on cpu 1
 refcount_t: underflow; use-after-free.
+list_del corruption. prev->next should be ffff888003a4c000, but was dead000000000100.
+bad: scheduling from the idle thread!
+DEBUG_LOCKS_WARN_ON(lock->magic != lock)
 srcu-torture: !!! rtc: 0000000012345678 ver: 10
 Writes:  Total: 1234  Max/Min: 0/0   Fail: 1 !!!
-irqfd_resampler[46]: segfault at 0 ip 0000000000401234 sp 00007ffd
-Out of memory: Killed process 46 (irqfd_resampler)
+Out of memory: Killed process 46 (irqfd_resampler) total-vm:1234kB
+irqfd_resampler invoked oom-killer: gfp_mask=0x140dca(GFP_HIGHUSER_MOVABLE|__GFP_ZERO|__GFP_COMP), order=0
+irqfd_resampler[46]: segfault at 0 ip 0000000000401234 sp 00007ffd00000000 error 4
+END
+grep -v '^#' "$LAB/badness" >"$tmp/badness"
+ok "bad: a line for each of the list" test "$(wc -l <"$tmp/likes")" = "$(wc -l <"$tmp/badness")"
+# with_list FILE VERDICT: of a run that has $line on its console, by that list.
+with_list()
+{
+	cp "$1" "$tmp/lab/badness"
+	run_like patched-proxy
+	printf '[    5.000000] %s\n' "$line" >>"$run/console"
+	judge=$tmp/lab/judge.py verdict "$2"
+}
+while IFS= read -r line <&4 && IFS= read -r bad <&5; do
+	ok "bad: $line" with_list "$LAB/badness" SPLAT
+	# There has to be something of either kind.
+	{ grep -vxF -- "$bad" "$LAB/badness"; printf 'HANG\tnothing is like this\n'; } >"$tmp/less"
+	ok "bad: ... but not without: $bad" with_list "$tmp/less" PASS
+done 4<"$tmp/likes" 5<"$tmp/badness"
+# More that kernels print.
+while IFS= read -r line <&4; do
+	ok "bad: $line" with_list "$LAB/badness" SPLAT
+done 4<<'END'
+INFO: task irqfd_resampler:46 blocked in I/O wait for more than 8 seconds.
+BUG: KASAN: slab-use-after-free in irqfd_resampler_ack+0x1b/0x90
+BUG: sleeping function called from invalid context at kernel/locking/mutex.c:591
+BUG: scheduling while atomic: irqfd_resampler/46/0x00000002
+WARNING: CPU: 0 PID: 42 at virt/kvm/eventfd.c:105 irqfd_resampler_shutdown+0x2a/0x110
+WARNING: suspicious RCU usage
+Oops: general protection fault, probably for non-canonical address
+Oops: invalid opcode: 0000 [#1] SMP
+INFO: rcu_tasks detected stalls on tasks:
+rcu: INFO: rcu_preempt self-detected stall on CPU
+rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 1-... } 21 jiffies s: 57 root: 0x2/.
+BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 31s!
+watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [kworker/1:1:31]
+list_add corruption. next->prev should be prev (ffff888003a4c000), but was 0000000000000000.
 END
 
-# And the kernel's usual chatter is not bad.
-run_like patched-proxy
-ok "pass: says what it rests on" verdict PASS
-ok "pass: quotes the subtests" quotes 'irqfd_resampler_test: [0-9]+ of [0-9]+ subtests passed'
+plan

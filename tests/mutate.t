@@ -203,3 +203,5 @@ ok "mutants/EQUIVALENT has a reason for each" env LC_ALL=C awk '!/^(#|$)/ && !/^
 ok "no such option" fails 2 "lab: unknown argument '--nonsense'" "$LAB/mutate.sh" --nonsense
 ok "no such stage" fails 2 "lab: unknown stage 'x' \(of: kunit" "$LAB/mutate.sh" --stages x
 ok "bad number of jobs" fails 2 'lab: --jobs needs a number' "$LAB/mutate.sh" --jobs 0
+
+plan

@@ -3,8 +3,8 @@
 # Usage: tests/run.sh [TEST...]
 #
 # Run the tests (default: all of tests/*.t), each a script that prints TAP
-# results, and end with one line of totals.  Exit status 0 if none failed and
-# some passed.
+# results and, at its end, how many these are; end with one line of totals.  Exit
+# status 0 if none failed and some passed.
 
 . "$(dirname "$0")/../lab/lib.sh"
 usage_if_asked "$@"
@@ -12,13 +12,26 @@ usage_if_asked "$@"
 [ $# -gt 0 ] || set -- "$TOP"/tests/{shell,judge,mutate,fetch,build,series,stack,boot,boots}.t
 mkdir -p "$CACHE"
 results=$(mktemp -p "$CACHE")
-trap 'rm -f "$results"' EXIT
+trap 'rm -f "$results" "$results.one"' EXIT
+
+# run_test TEST: one that dies half-way, or just ends there, must not look like a short
+# one that passed.
+run_test()
+{
+	local status=0 name=${1#"$TOP"/} n
+
+	"$1" | tee "$results.one" || status=$?
+	n=$(grep -cE '^(not )?ok ' "$results.one" || true)
+	[ "$status" = 0 ] || echo "not ok $name ended with an error" | tee -a "$results.one"
+	[ "$(tail -n 1 "$results.one")" = "1..$n" ] || [ "$status" != 0 ] ||
+		echo "not ok $name did not get to its end" | tee -a "$results.one"
+	cat "$results.one" >>"$results"
+}
 
 for t; do
 	[ -x "$t" ] || die "no test '$t'" "one of: $(cd "$TOP" && echo tests/*.t)"
 	say "running ${t#"$TOP"/}"
-	# A test that dies half-way must not look like a short one that passed.
-	"$t" | tee -a "$results" || echo "not ok ${t#"$TOP"/} ended with an error" | tee -a "$results"
+	run_test "$t"
 done
 
 passed=$(grep -c '^ok ' "$results" || true)

@@ -194,3 +194,5 @@ does_not_apply()
 	[ "$status" = 2 ] && grep '^lab: patches/6.18.y does not apply: ' "$tmp/progress"
 }
 ok 'check-series: one that does not apply cleanly ends it' does_not_apply
+
+plan

@@ -176,3 +176,5 @@ ok "scenario: SERIES is not for other bases" eval 'SERIES=kvm-next/1-first patch
 ok "scenario: ... but for a tree of one's own" eval 'TREE=x SERIES=kvm-next patched 6.18.y yes kvm-next'
 ok "the lab itself takes all" eval '[ "$(TOP=$tmp LAB=$tmp/lab whole_series_of_base 7.3.y)" = kvm-next+9 ]'
 ok "... of what there is" eval '[ "$(TOP=$tmp LAB=$tmp/lab whole_series_of_base 6.18.y)" = 6.18.y ]'
+
+plan

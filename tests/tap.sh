@@ -7,18 +7,28 @@
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
+results=0
+
 # ok NAME COMMAND...: one result; what the command printed explains a failure.
 ok()
 {
 	local name=$1
 	shift
 
+	results=$((results + 1))
 	if "$@" >"$tmp/output" 2>&1; then
 		echo "ok $name"
 	else
 		echo "not ok $name"
 		sed 's/^/# /' "$tmp/output"
 	fi
+}
+
+# plan: the last line of each test, without which tests/run.sh takes it for one that
+# ended too early.
+plan()
+{
+	echo "1..$results"
 }
 
 # fails STATUS PATTERN COMMAND...: the command exits with STATUS, and its last
@@ -34,6 +44,19 @@ fails()
 	grep -vE '^\[ *[0-9]+m' "$tmp/stderr" >"$tmp/lines" || true
 	[ "$(wc -l <"$tmp/lines")" = 1 ] || { echo "not one line of error"; return 1; }
 	grep -qE "$pattern" "$tmp/lines" || { echo "no line like '$pattern'"; return 1; }
+}
+
+# wait_for COMMAND...: until it succeeds, a minute at most.
+wait_for()
+{
+	local i
+
+	for ((i = 0; i < 600; i++)); do
+		! "$@" || return 0
+		sleep 0.1
+	done
+	echo "waited in vain: $*"
+	return 1
 }
 
 # commit_stock: make a git tree of the sources in $TREE.  From then on, git has an
