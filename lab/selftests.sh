@@ -38,13 +38,15 @@ cross_build()
 		LDFLAGS=-static -j"$(nproc)" "${tests[@]%.c}"
 }
 
-# All that they are made of, and with; they are linked statically.
+# All that they are made of, and with; they are linked statically.  Patches to the
+# kernel alone are nothing to them.
 ingredients()
 {
 	local tool
 
 	git -C "$src" rev-parse 'stock^{tree}'
-	"$LAB/series.sh" list "$series" | sed "s,^,$TOP/patches/," | xargs cat
+	"$LAB/series.sh" list "$series" | sed "s,^,$TOP/patches/," |
+		xargs grep -lE '^diff --git a/(tools|.*/uapi)/' | xargs cat
 	cat "$LAB/selftests.sh" "$("${CROSS}gcc" -print-file-name=libc.a)"
 	for tool in gcc as ld; do "$CROSS$tool" --version; done
 }
