@@ -69,10 +69,11 @@ class Run:
     def failed_at(self) -> float | None:
         """When that began which the kernel, or the status of a command, tells of; a
         test that says it hung also says for how long."""
-        hung = max((int(ms) for ms in HUNG.findall(self.results)), default=0)
+        logged = [time for time, line in self.console if line.startswith("sysrq: Show Blocked State")]
+        hung = [int(ms) for ms in HUNG.findall(self.results)]
+        if logged and hung:
+            return logged[0] - max(hung) / 1000
         for time, line in self.console:
-            if hung and line.startswith("sysrq: Show Blocked State"):
-                return time - hung / 1000
             if any(pattern.search(line) for pattern in BAD):
                 return time
             if (ended := ENDED.match(line)) and ended[1] not in ("0", "4"):

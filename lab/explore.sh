@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Usage: lab/explore.sh [--seeds N|FROM-TO] [--jobs N] [--mutant NAME] SCENARIO...
+# Usage: lab/explore.sh [--seeds N|FROM-TO] [--jobs N] [--mutant NAME] SCENARIO|DIR...
 #
 # Boot each scenario (a file in lab/scenarios) in virtual time with many seeds, by
 # default 20, each another schedule that can be had again, see lab/boot.sh; N boots at a time
@@ -16,7 +16,7 @@
 # An exploration is a directory of runs/, explore-SCENARIO-KEY, where KEY stands for
 # all that is booted; in it, seed-N is a run, for lab/replay.sh.  What is there is
 # not booted again, so that one that was interrupted goes on, and one with
-# more seeds adds to it.
+# more seeds adds to it; given as DIR, without building anything.
 #
 # Exit status 0 if each verdict was what the scenario expects, 1 if not, 2 if a
 # boot was not possible, 130 after Ctrl-C.
@@ -110,7 +110,11 @@ explore()
 trap 'exit 130' INT TERM
 dirs=()
 for scenario; do
-	prepare "$scenario"
+	if [ -f "$scenario/initramfs.cpio" ]; then
+		dir=$(realpath "$scenario")
+	else
+		prepare "$scenario"
+	fi
 	dirs+=("$dir")
 	explore "$dir"
 done
