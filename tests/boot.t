@@ -17,16 +17,16 @@ printf '#!/bin/sh\necho %s\n' "$install" >"$tmp/lab/selftests.sh"
 printf '#!/bin/sh\ncat "$1"\n' >"$tmp/obj/usr/gen_init_cpio"
 printf '#!/bin/sh\n[ "$1" = --version ] && echo QEMU || echo job >results\n' >"$tmp/bin/qemu-system-x86_64"
 chmod +x "$tmp/lab/selftests.sh" "$tmp/obj/usr/gen_init_cpio" "$tmp/bin/qemu-system-x86_64"
-touch "$tmp/obj/arch/x86/boot/bzImage" "$tmp/obj/.config" "$tmp/obj/kvm.ko"
+touch "$tmp/obj/arch/x86/boot/bzImage" "$tmp/obj"/{.config,System.map,kvm.ko}
 
-# boots JOB [FILE]: a run with that job, and with that file.
+# boots JOB [FILE NUMBER]...: a run with that job, and with those files.
 boots()
 {
 	run=$tmp/run
 	rm -rf "$run"
 	mkdir "$run"
 	describe_run "$run" "$1" "quiet" 2 10
-	[ $# = 1 ] || touch "$run/$2"
+	for ((i = 2; i < $#; i += 2)); do echo "${@:i+1:1}" >"$run/${!i}"; done
 	"$boot" "$run" "$tmp/obj"
 }
 holds()
@@ -40,9 +40,14 @@ ok "boot: ... in real time" eval '! grep -E "icount|rdrand|nokaslr" "$run/qemu-c
 ok "boot: ... and keeps what was booted, and how it went" eval '
 	[ -f "$run/kernel" ] && [ -f "$run/config" ] && [ "$(cat "$run/qemu-status" "$run/results")" = "0
 job" ] && [ ! -e "$run/modules" ]'
-ok "boot: virtual time" eval 'boots irqfd_test virtual &&
-	grep "max.*-rdrand.*-rdseed .*thread=single .*shift=0.*sleep=off .*base=2026-01-01T00:00:00.*clock=vm" "$run/qemu-command" &&
-	grep "nokaslr.*norandmaps.*quiet" "$run/qemu-command"'
+ok "boot: virtual time" eval 'boots irqfd_test seed 1000 &&
+	grep "max.*-rdrand.*-rdseed .*thread=single .*shift=2.*sleep=off .*base=2026-01-01T00:00:00.*clock=vm" "$run/qemu-command" &&
+	grep "nokaslr.*norandmaps.*lab_delay=0.919000.*quiet" "$run/qemu-command"'
+ok "boot: ... an instruction a nanosecond" eval 'boots irqfd_test seed 0 shift 0 && grep "shift=0.*lab_delay=0.000000" "$run/qemu-command"'
+ok "boot: again, by the same command" eval 'cp "$run/qemu-command" "$tmp/command" && rm "$run/results" && "$boot" --again "$run" &&
+	cmp "$run/qemu-command" "$tmp/command" && [ "$(cat "$run/results")" = job ]'
+ok "boot: ... or a new one if there is none, with the same files" eval 'rm "$run/qemu-command" && echo 1 >"$run/seed" &&
+	: >"$run/initramfs.cpio" && "$boot" --again "$run" && grep lab_delay=0.007919 "$run/qemu-command" && [ ! -s "$run/initramfs.cpio" ]'
 ok "boot: kselftest's runner with two tests" eval '
 	boots "run_kselftest.sh -t kvm:irqfd_resampler_test -t kvm:irqfd_test" &&
 	holds kvm/irqfd_resampler_test && holds kvm/irqfd_test && holds kselftest/runner.sh && ! holds kvm/other_test'
@@ -83,7 +88,7 @@ printf '#!/bin/sh\n' >"$tmp/lab/build.sh"
 printf '#!/bin/sh\necho PASS >$1/verdict; echo PASS\n' >"$tmp/lab/judge.sh"
 cat >"$tmp/lab/boot.sh" <<'END'
 #!/bin/sh
-[ -e "$1/virtual" ] || exit 0
+[ "$(cat "$1/seed" "$1/shift" | tr -d '\n')" = 00 ] || exit 0
 case $1 in *stock*) us=200 ;; *) us=100 ;; esac
 echo "lab: run x" >"$1/results"
 for n in 0 1 2; do

@@ -42,6 +42,7 @@ status=0
 [ $((10#${delay:-1} % 3)) != 0 ] || status=1
 echo boot >>"$here/boots"
 [ ! -f "$here/broken" ] || exit 1
+[ ! -f "$here/slow" ] || exec sleep 1234
 printf 'lab: run some_test\nlab: exit %s\nlab: done\n' $status >results
 [ ! -f "$here/other-result" ] || echo other >>results
 {
@@ -120,6 +121,20 @@ ok "explore: none failed, and it says so" eval '"$explore" --seeds 1-2 --jobs 1 
 ok "explore: a run of it can be replayed" eval '"$replay" "$LAB_RUNS"/explore-slow-*/seed-2 | grep "the same to the byte"'
 ok "explore: a mutant" eval '"$explore" --mutant some --seeds 1 some >"$tmp/table" &&
 	grep -q "title, some" "$tmp/table" && tail -n 1 "$tmp/builds" | grep "^--mutant .*/some.patch --copy"'
+touch "$tmp/slow"
+interrupted()
+{
+	"$explore" --seeds 20-21 some &
+	until [ "$(wc -l <"$tmp/boots")" = 2 ]; do sleep 0.1; done
+	kill $!
+	! wait $! || return
+	sleep 0.5
+	! pgrep -af "tmp-2[01]|^sleep 1234" || return
+	! ls -d "$LAB_RUNS"/explore-some-*/seed-2[01]
+}
+: >"$tmp/boots"
+ok "explore: what is interrupted leaves nothing that runs, and no half a run" interrupted
+rm "$tmp/slow"
 touch "$tmp/broken"
 ok "explore: what does not boot at all is a failure" eval '! "$explore" --seeds 11-11 some >"$tmp/table" && grep -E "FAIL +[0-9]+ of" "$tmp/table"'
 ok "explore: unknown scenario" fails 2 "lab: unknown scenario 'nonsense'" "$explore" nonsense
