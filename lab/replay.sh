@@ -116,7 +116,7 @@ script()
 	echo "target remote $run/gdb.sock"
 	if [ -n "$at" ]; then
 		hz=$(sed -n 's/^CONFIG_HZ=//p' "$run/config")
-		echo "hbreak *$(symbol update_process_times) if *(long long *)$(symbol jiffies_64) + $((300 * hz)) - (1LL << 32) >= $(
+		echo "thbreak *$(symbol update_process_times) if *(long long *)$(symbol jiffies_64) + $((300 * hz)) - (1LL << 32) >= $(
 			awk -v at="$at" -v hz="$hz" 'BEGIN { printf "%d", at * hz }')"
 	else
 		for name in sysrq_handle_showstate_blocked sched_show_task vpanic; do
@@ -131,7 +131,7 @@ debug()
 	local qemu
 
 	copy
-	sed -i '$ s,$, -S -chardev socket\\,id=gdb\\,path=gdb.sock\\,server=on\\,wait=off -gdb chardev:gdb,' "$run/qemu-command"
+	sed -i '$ s|$| -S -chardev socket\\,id=gdb\\,path=gdb.sock\\,server=on\\,wait=off -gdb chardev:gdb|' "$run/qemu-command"
 	script >"$run/gdb-script"
 	"$LAB/boot.sh" --again "$run" &
 	qemu=$!

@@ -83,6 +83,32 @@ ok "releases: counts grace periods, and kworkers once each" eval '[ "$(trace | c
 release,plain,240,0,0" ]'
 ok "releases: none but the first is an error" eval '! count </dev/null && ! { trace | head -n 2 | count; }'
 
+# Of a lock: held for 30 us with another inside, waited for by a kworker, which holds it
+# for 5, and then something that is not of irqfds.
+locks()
+{
+	cat <<-'END'
+	 irqfd_perf_test-41 [000] ..... 1.000000: lock: (mutex_lock+0x0/0x30) lock=0xff11
+	 irqfd_perf_test-41 [000] ..... 1.000010: locked: (kvm_irqfd+0x27/0x610 <- mutex_lock)
+	 irqfd_perf_test-41 [000] ..... 1.000020: lock: (mutex_lock+0x0/0x30) lock=0xff22
+	 irqfd_perf_test-41 [000] ..... 1.000020: locked: (irqfd_resampler_unlink+0x15/0x60 <- mutex_lock)
+	 kworker/0:1-12 [000] ..... 1.000021: lock: (mutex_lock+0x0/0x30) lock=0xff11
+	 irqfd_perf_test-41 [000] ..... 1.000030: unlock: (mutex_unlock+0x0/0x30) lock=0xff22
+	 irqfd_perf_test-41 [000] ..... 1.000040: unlock: (mutex_unlock+0x0/0x30) lock=0xff11
+	 kworker/0:1-12 [000] ..... 1.000050: locked: (irqfd_resampler_shutdown.constprop.0+0x1e/0x90 <- mutex_lock)
+	 kworker/0:1-12 [000] ..... 1.000055: unlock: (mutex_unlock+0x0/0x30) lock=0xff11
+	 kworker/0:1-12 [000] ..... 1.000060: lock: (mutex_lock+0x0/0x30) lock=0xff33
+	 kworker/0:1-12 [000] ..... 1.000060: locked: (do_other+0x12/0x30 <- mutex_lock)
+	 kworker/0:1-12 [000] ..... 1.900000: unlock: (mutex_unlock+0x0/0x30) lock=0xff33
+	END
+}
+held()
+{
+	busybox awk -v what=distinct,2 -f "$LAB/guest/holds.awk"
+}
+ok "holds: of resampler_lock alone" eval '[ "$(locks | held)" = "hold,distinct,2,2,30" ]'
+ok "holds: none is an error" eval '! held </dev/null && ! { locks | tail -n 3 | held; }'
+
 # lab/bench.sh in virtual time, with kernels of which the second takes half as long.
 printf '#!/bin/sh\n' >"$tmp/lab/build.sh"
 printf '#!/bin/sh\necho PASS >$1/verdict; echo PASS\n' >"$tmp/lab/judge.sh"

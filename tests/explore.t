@@ -42,7 +42,7 @@ status=0
 [ $((10#${delay:-1} % 3)) != 0 ] || status=1
 echo boot >>"$here/boots"
 [ ! -f "$here/broken" ] || exit 1
-[ ! -f "$here/slow" ] || exec sleep 1234
+[ ! -f "$here/slow" ] || exec tail -f "$here/slow"
 printf 'lab: run some_test\nlab: exit %s\nlab: done\n' $status >results
 [ ! -f "$here/other-result" ] || echo other >>results
 {
@@ -129,7 +129,7 @@ interrupted()
 	kill $!
 	! wait $! || return
 	sleep 0.5
-	! pgrep -af "tmp-2[01]|^sleep 1234" || return
+	! pgrep -af "$tmp" || return
 	! ls -d "$LAB_RUNS"/explore-some-*/seed-2[01]
 }
 : >"$tmp/boots"
