@@ -5,14 +5,19 @@
 # The boots that tell the story, in its order.
 DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep stock-kunit patched-kunit
 
-.PHONY: help demo test run autopsy sweep kunit mutants mutate arm64 tree patches check-patches check-series check-docs bench model deps clean clean-runs distclean
+.PHONY: help demo test run autopsy sweep replay explore kunit mutants mutate arm64 tree patches check-patches check-series check-docs bench model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: six boots, a table'
 	@echo 'make test                    the tests of the lab, then the boots that each change needs'
 	@echo 'make run SCENARIO=NAME       one scenario (of lab/scenarios); TIMES=N repeats it'
+	@echo '     SEED=N, REALTIME=1      ... another schedule; or by the host'\''s clock'
 	@echo '     TREE=DIR                ... on the kernel tree DIR instead of the scenario'\''s base'
 	@echo '     SERIES=SPEC             ... with that of patches/, such as kvm-next/1-lock-hold, see lab/series.sh'
+	@echo 'make replay RUN=runs/...     boot that again, and say whether the outcome is the same; TIMES=N'
+	@echo '     GDB=1, AT=SECONDS       ... stop for gdb where it hangs, or at that time of the guest'
+	@echo 'make explore SEEDS=N         a scenario in many schedules: k of n fail, when, with which seeds; a table'
+	@echo '     SCENARIO=NAME           ... that one instead of stock-proxy; JOB=COMMAND, TREE, SERIES, JOBS=N'
 	@echo 'make autopsy                 hang a kernel and dissect it from outside: who waits for whom; TIMES=N'
 	@echo '     SCENARIO=NAME           ... the kernel and job of that scenario instead of stock-proxy'
 	@echo 'make sweep                   how often and how soon stock kernels hang, a table; TIMES=N boots of each'
@@ -59,6 +64,17 @@ autopsy: deps
 
 sweep: deps
 	@lab/sweep.sh --times $(or $(TIMES),5) $(CELLS)
+
+replay: deps
+ifdef GDB
+	@lab/deps.sh gdb
+	@lab/replay.sh --gdb $(AT) $(RUN)
+else
+	@lab/replay.sh --times $(or $(TIMES),1) $(RUN)
+endif
+
+explore: deps
+	@lab/explore.sh --seeds $(or $(SEEDS),20) --jobs $(or $(JOBS),$(shell nproc)) $(or $(SCENARIO),stock-proxy)
 
 kunit: deps
 	@lab/kunit.sh $(ARCH)
@@ -115,6 +131,6 @@ distclean:
 	@. lab/lib.sh && rm -rf "$$CACHE"
 
 # The variables that the lab's scripts read; elapsed time counts from here.
-export TREE SERIES
+export TREE SERIES SEED REALTIME JOB
 export LAB_T0 := $(shell date +%s)
 SHELL := /bin/bash

@@ -15,6 +15,9 @@
 #   counts   the grace periods and the kworkers that the release of a VM takes, by
 #            tracing, in one boot of each kernel
 #   locks    resampler_lock in lock_stat, in N boots
+#   remedies what the release of a VM with 240 irqfds takes, and for how long
+#            resampler_lock is held, in one boot of each kernel, and of stock with
+#            the cleanup workqueue unbound (patches/remedies); one CPU, virtual time
 #   all      all of them
 #
 # The guests have two CPUs, or CPUS in the environment, but for virtual.
@@ -26,6 +29,7 @@
 #                     microseconds
 #   counts.csv        kernel,kind,irqfds,grace periods,kworkers, a line a release
 #   locks.csv         kernel,longest hold of resampler_lock in a boot, microseconds
+#   remedies.csv      kernel,microseconds,grace periods,kworkers,microseconds
 #   medians.csv       hz,operation,kind,irqfds,threads,kernel, first quartile,
 #                     median, third quartile, 99th percentile, mean; no header
 #   table             medians with their spread, and ratios
@@ -46,8 +50,8 @@ while [[ ${1:-} = --* ]]; do
 		times=$2
 		;;
 	--only)
-		[[ ${2:-} =~ ^(virtual|times|counts|locks|all)$ ]] ||
-			die "--only needs one of virtual, times, counts, locks and all" "lab/bench.sh --help"
+		[[ ${2:-} =~ ^(virtual|times|counts|locks|remedies|all)$ ]] ||
+			die "--only needs one of virtual, times, counts, locks, remedies and all" "lab/bench.sh --help"
 		only=$2
 		;;
 	*)	die "no option '$1'" "lab/bench.sh --help" ;;
@@ -69,7 +73,7 @@ series_of()
 
 	series=$(series_of_base "$NEWEST_BASE")
 	case $1 in
-	stock)	echo none ;;
+	stock|unbound)	echo none ;;
 	fixes)	echo "$series/1" ;;
 	series)	echo "$series" ;;
 	esac
@@ -136,17 +140,22 @@ lock_job()
 # boot [virtual] CPUS NAME KERNEL JOB CONFIG...: leaves the directory in $run.
 boot()
 {
-	local virtual=
+	local virtual='' options=()
 
 	if [ "$1" = virtual ]; then
 		virtual=$1
 		shift
 	fi
 	run=$(new_run "bench-$2")
-	"$LAB/build.sh" --copy "$run" "$NEWEST_BASE" "$(series_of "$3")" "${@:5}" >/dev/null ||
+	[ "$3" != unbound ] || options=(--mutant "$TOP/patches/remedies/0002-wq-unbound-7.3.patch")
+	"$LAB/build.sh" --copy "$run" "${options[@]}" "$NEWEST_BASE" "$(series_of "$3")" "${@:5}" >/dev/null ||
 		{ [ $? = 2 ] || die "$3 does not build" "see above"; exit 2; }
 	describe_run "$run" "$4" "" "$1" 900
-	[ -z "$virtual" ] || touch "$run/virtual"
+	if [ -n "$virtual" ]; then
+		# An instruction a nanosecond.
+		echo 0 >"$run/seed"
+		echo 0 >"$run/shift"
+	fi
 	"$LAB/boot.sh" "$run"
 	if [ "$("$LAB/judge.py" "$run")" = PASS ]; then
 		say "$2: measured in $(cat "$run/seconds") s"
@@ -304,6 +313,24 @@ lock_stat()
 	done
 }
 
+# The median time that a release takes, as such, and then, traced, what it does.
+remedies()
+{
+	local kernel
+
+	echo "kernel,microseconds,grace periods,kworkers,lock held at most" >"$out/remedies.csv"
+	for kernel in stock unbound fixes series; do
+		boot virtual 1 "remedies-$kernel" "$kernel" "irqfd_perf_test -o close-vm -k distinct -n 240 -r 9
+releases distinct 240
+holds distinct 240" base trace
+		tr -d '\r' <"$run/results" | sort -t, -k6,6n | awk -F, -v OFS=, -v kernel="$kernel" '
+			/^close-vm,.*,[0-9.]+$/ && ++n == 5	{ us = $6 }
+			/^release,/			{ gps = $4; workers = $5 }
+			/^hold,/			{ hold = $5 }
+			END				{ print kernel, us, gps, workers, hold }' >>"$out/remedies.csv"
+	done
+}
+
 report()
 {
 	if wanted virtual; then
@@ -317,6 +344,10 @@ report()
 	if wanted counts; then
 		printf '\n%s\n' "A release of a VM:"
 		tr , '\t' <"$out/counts.csv" | uniq | columns
+	fi
+	if wanted remedies; then
+		printf '\n%s\n' "A release of a VM with 240 resampling irqfds:"
+		tr , '\t' <"$out/remedies.csv" | columns
 	fi
 	if wanted locks; then
 		printf '\n%s\n' "resampler_lock, microseconds:"
@@ -343,6 +374,7 @@ if wanted times; then
 fi
 ! wanted counts || count
 ! wanted locks || lock_stat
+! wanted remedies || remedies
 report >"$out/table"
 cat "$out/table"
 say "see ${out#"$TOP"/}"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Usage: lab/boot.sh RUN [KERNEL]
+# Usage: lab/boot.sh [--prepare] RUN [KERNEL]
+#        lab/boot.sh --again RUN
 #
 # Boot a kernel once under QEMU's TCG, no network device, nothing of the host
 # writable but the two serial ports' files, and keep everything in the directory
@@ -14,9 +15,13 @@
 #   cpus     number of the guest's CPUs
 #   timeout  seconds of wall-clock time that QEMU may take
 #   gdb      optional: that it's there makes QEMU wait for gdb on RUN/gdb.sock
-#   virtual  optional: that it's there makes the guest's clock count instructions,
-#            a nanosecond each, and skip what time the guest is idle; what the
-#            guest does then is the same each time, whatever the host does
+#   seed     optional: that it's there makes the guest's clock count instructions,
+#            and skip what time the guest is idle; what the guest does then is the
+#            same each time, whatever the host does.  The number in it says for how
+#            long the guest waits before its job, up to a second, which makes each
+#            another schedule
+#   shift    optional: an instruction takes 2^SHIFT nanoseconds then, by default 4, as
+#            a slower guest takes less of the host's time for as much of its own
 #
 # and gets
 #
@@ -27,11 +32,20 @@
 #   console       the kernel's messages
 #   results       the tests' output
 #   seconds       how long it took
+#
+# --prepare makes initramfs.cpio, and boots nothing.  --again boots what is there:
+# kernel and initramfs.cpio, by qemu-command if that is there, too.
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
 
-[ $# = 1 ] || [ $# = 2 ] || die "a run's directory is needed" "lab/boot.sh --help"
+only=
+if [[ ${1:-} = --* ]]; then
+	[[ $1 = --prepare || $1 = --again ]] || die "no option '$1'" "lab/boot.sh --help"
+	only=${1#--}
+	shift
+fi
+[ $# = 1 ] || [[ $# = 2 && $only != again ]] || die "a run's directory is needed" "lab/boot.sh --help"
 run=$1
 # At once: another run may soon build another kernel there.
 [ $# = 1 ] || copy_kernel "$2" "$run"
@@ -82,57 +96,93 @@ runner()
 	done | sort -u
 }
 
-# All of KVM's selftests take 250 MB on their own, and one of them 500 MB.
-memory=1G
-! grep -q ' -c kvm$' "$run/job" || memory=3G
-tcg=(-accel "tcg,thread=multi")
-virtual=
-if [ -e "$run/virtual" ]; then
-	virtual=' nokaslr norandmaps'
-	tcg=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -rtc "base=2026-01-01T00:00:00,clock=vm")
-fi
-qemu=(-nodefaults -no-user-config -display none -no-reboot
-      -sandbox "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-      "${tcg[@]}" -smp "$(cat "$run/cpus")" -m "$memory" -serial file:console
-      -initrd initramfs.cpio)
-[ ! -e "$run/gdb" ] || qemu+=(-chardev "socket,id=gdb,path=gdb.sock,server=on,wait=off" -gdb chardev:gdb)
-if [ "$ARCH" = arm64 ]; then
-	port=hvc0
-	qemu=(qemu-system-aarch64 -machine "virt,virtualization=on,gic-version=3"
-	      -cpu "max,pauth-impdef=on" "${qemu[@]}"
-	      -device virtio-serial-device -device "virtconsole,chardev=results"
-	      -chardev "file,id=results,path=results" -kernel kernel
-	      -append "console=ttyAMA0 panic=-1$virtual $(cat "$run/append")")
-else
-	# no_timer_check: on a busy host, the check may miss its ticks, and panic.
-	# Random numbers of the host's make each boot another.
-	port=ttyS1
-	qemu=(qemu-system-x86_64 -machine q35 -cpu "max${virtual:+,-rdrand,-rdseed}" "${qemu[@]}" -serial file:results
-	      -kernel kernel
-	      -append "console=ttyS0 panic=-1 no_timer_check$virtual $(cat "$run/append")")
-fi
-
-busybox=$("$LAB/fetch.sh" busybox)
-echo "/dev/$port" >"$run/results-port"
-tests=$("$LAB/selftests.sh")
-{ initramfs "$tests"; ! grep -q '^run_kselftest.sh' "$run/job" || runner "$tests"; } >"$run/initramfs.list"
-"$run/gen_init_cpio" "$run/initramfs.list" >"$run/initramfs.cpio"
-rm -rf "$run/modules" "$run/gen_init_cpio" "$run/arch"
-
+# The guest's files, made of the kernel's modules and of others' files.
+make_initramfs()
 {
-	printf '# %s\n' "$("${qemu[0]}" --version | sed -n 1p)" "$(command -v "${qemu[0]}")"
-	printf '%q ' "${qemu[@]}"
-	echo
-} >"$run/qemu-command"
+	local busybox tests
+
+	busybox=$("$LAB/fetch.sh" busybox)
+	echo "/dev/$1" >"$run/results-port"
+	tests=$("$LAB/selftests.sh")
+	{ initramfs "$tests"; ! grep -q '^run_kselftest.sh' "$run/job" || runner "$tests"; } >"$run/initramfs.list"
+	"$run/gen_init_cpio" "$run/initramfs.list" >"$run/initramfs.cpio"
+	rm -rf "$run/modules" "$run/gen_init_cpio"
+}
+
+# delay SEED: what the guest's init is told to wait, in seconds.  Always as long a
+# string, as the length of the command line makes another schedule, too.  Neighbours
+# are far apart, both in the second and in the millisecond between two ticks.
+delay()
+{
+	printf '0.%06d' $(($1 * 7919 % 1000000))
+}
+
+# All of KVM's selftests take 250 MB on their own, and one of them 500 MB.
+memory()
+{
+	if grep -q ' -c kvm$' "$run/job"; then echo 3G; else echo 1G; fi
+}
+
+# qemu_command: in the array qemu.
+qemu_command()
+{
+	local seed='' append tcg=(-accel "tcg,thread=multi")
+
+	append=$(cat "$run/append")
+	if [ -f "$run/seed" ]; then
+		seed=$(cat "$run/seed")
+		append="nokaslr norandmaps lab_delay=$(delay "$seed") $append"
+		tcg=(-accel "tcg,thread=single" -icount "shift=$(cat "$run/shift" 2>/dev/null || echo 2),sleep=off"
+		     -rtc "base=2026-01-01T00:00:00,clock=vm")
+	fi
+	qemu=(-nodefaults -no-user-config -display none -no-reboot
+	      -sandbox "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+	      "${tcg[@]}" -smp "$(cat "$run/cpus")" -m "$(memory)" -serial file:console
+	      -initrd initramfs.cpio -kernel kernel)
+	[ ! -e "$run/gdb" ] || qemu+=(-chardev "socket,id=gdb,path=gdb.sock,server=on,wait=off" -gdb chardev:gdb)
+	if [ "$ARCH" = arm64 ]; then
+		qemu=(qemu-system-aarch64 -machine "virt,virtualization=on,gic-version=3"
+		      -cpu "max,pauth-impdef=on" "${qemu[@]}"
+		      -device virtio-serial-device -device "virtconsole,chardev=results"
+		      -chardev "file,id=results,path=results"
+		      -append "console=ttyAMA0 panic=-1 $append")
+	else
+		# no_timer_check: on a busy host, the check may miss its ticks, and panic.
+		# Random numbers of the host's make each boot another.
+		qemu=(qemu-system-x86_64 -machine q35 -cpu "max${seed:+,-rdrand,-rdseed}" "${qemu[@]}"
+		      -serial file:results -append "console=ttyS0 panic=-1 no_timer_check $append")
+	fi
+}
+
+if [ "$only" = again ]; then
+	[ -f "$run/initramfs.cpio" ] || die "no initramfs.cpio in $run"
+elif [ "$ARCH" = arm64 ]; then
+	make_initramfs hvc0
+else
+	make_initramfs ttyS1
+fi
+[ "$only" != prepare ] || exit 0
+if [ "$only" != again ] || [ ! -f "$run/qemu-command" ]; then
+	qemu_command
+	{
+		printf '# %s\n' "$("${qemu[0]}" --version | sed -n 1p)" "$(command -v "${qemu[0]}")"
+		printf '%q ' "${qemu[@]}"
+		echo
+	} >"$run/qemu-command"
+fi
 : >"$run/console"
 : >"$run/results"
 
+# In virtual time, what hangs is for the guest's own watchdogs to tell.
+limit=$(cat "$run/timeout")
+[ ! -f "$run/seed" ] || limit=$((limit * 5))
 start=$(date +%s)
 status=0
-(cd "$run" && exec setpriv --pdeathsig TERM -- timeout --foreground -k 5 "$(cat timeout)" "${qemu[@]}") \
+(cd "$run" && exec setpriv --pdeathsig TERM -- timeout --foreground -k 5 "$limit" \
+	bash -c "exec $(tail -n 1 qemu-command)") \
 	</dev/null >"$run/qemu-output" 2>&1 || status=$?
 echo $(($(date +%s) - start)) >"$run/seconds"
-if [ "$status" -ge 124 ] && [ "$(cat "$run/seconds")" -ge "$(cat "$run/timeout")" ]; then
+if [ "$status" -ge 124 ] && [ "$(cat "$run/seconds")" -ge "$limit" ]; then
 	status='timed out'
 fi
 echo "$status" >"$run/qemu-status"

@@ -26,6 +26,11 @@ arm64)	CROSS=aarch64-linux-gnu- ;;
 *)	printf 'lab: unknown ARCH=%s (x86_64 or arm64)\n' "$ARCH" >&2; exit 2 ;;
 esac
 
+# What the user wants of the guests' clocks: the host's time with REALTIME=1, or in
+# virtual time (see lab/boot.sh) SEED=N, for the first of several boots.
+WANT_REALTIME=${REALTIME:-} WANT_SEED=${SEED:-}
+[[ $WANT_SEED =~ ^[0-9]{0,9}$ ]] || { printf 'lab: SEED=%s is no number\n' "$WANT_SEED" >&2; exit 2; }
+
 # Elapsed time counts from the first script of a chain.
 export LAB_T0=${LAB_T0:-$(date +%s)}
 
@@ -170,7 +175,7 @@ patched_series()
 
 	if [ "$2" = no ]; then
 		echo none
-	elif [ -d "$TOP/patches/$2" ]; then
+	elif [ -d "$TOP/patches/${2%%[/+@]*}" ]; then
 		echo "$2"
 	else
 		series=$(wanted_series "$1") || exit
@@ -185,7 +190,7 @@ patched_series()
 load_scenario()
 {
 	[ -f "$LAB/scenarios/$1" ] || die "unknown scenario '$1'" "one of: $(names "$LAB/scenarios")"
-	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' RESULTS='' MAY_FAIL='' MAY_SKIP='' TITLE='' ARCH=x86_64
+	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' RESULTS='' MAY_FAIL='' MAY_SKIP='' TITLE='' REALTIME='' ARCH=x86_64
 	# shellcheck source=/dev/null
 	. "$LAB/scenarios/$1"
 	export ARCH
@@ -221,6 +226,7 @@ copy_kernel()
 	fi
 	find "$1" -name '*.ko' -exec cp -t "$2/modules" {} +
 	cp "$1/.config" "$2/config"
+	cp "$1/System.map" "$2/symbols"
 	cp "$1/usr/gen_init_cpio" "$2"
 }
 
@@ -231,6 +237,21 @@ describe_run()
 	echo "$3" >"$1/append"
 	echo "$4" >"$1/cpus"
 	echo "$5" >"$1/timeout"
+}
+
+# set_clock RUN N REALTIME: of the Nth boot, from 0 on, virtual time with a seed of its
+# own; but for the host's, if the user wants that, or if REALTIME isn't empty and the
+# user does not ask for a seed.
+set_clock()
+{
+	[ -z "$WANT_REALTIME" ] && [[ -z $3 || -n $WANT_SEED ]] || return 0
+	echo $((10#${WANT_SEED:-1} + $2)) >"$1/seed"
+}
+
+# clock RUN: for people to read.
+clock()
+{
+	if [ -f "$1/seed" ]; then echo "seed $(cat "$1/seed")"; else echo "real time"; fi
 }
 
 # columns: a table, plain text, as wide as it needs to be, of tab-separated lines.

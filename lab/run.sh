@@ -15,6 +15,11 @@
 # skipped, which any other may not.  EXTRA=yes keeps it out of `make test`, ARCH=arm64
 # is for arm64.
 #
+# Guests run in virtual time (see lab/boot.sh), the Nth with seed N, or from
+# SEED=N of the environment on; REALTIME=yes in a scenario says that its guest would
+# take too long for that, and REALTIME=1 in the environment that no guest shall.
+# lab/replay.sh repeats a run.
+#
 # Each run leaves a directory in runs/; `make clean-runs` removes them.
 #
 # With TREE=DIR in the environment, kernels come from that tree instead of the
@@ -50,6 +55,7 @@ run_scenario()
 	load_scenario "$scenario"
 	run=$(new_run "$scenario")
 	describe_run "$run" "$JOB" "$APPEND" "$CPUS" "$TIMEOUT"
+	set_clock "$run" "$i" "$REALTIME"
 	[ -z "$RESULTS" ] || printf '%s\n' "$RESULTS" >"$run/must-match"
 	[ -z "$MAY_FAIL" ] || printf '%s\n' "$MAY_FAIL" >"$run/may-fail"
 	[ -z "$MAY_SKIP" ] || printf '%s\n' "$MAY_SKIP" >"$run/may-skip"
@@ -69,9 +75,9 @@ run_scenario()
 		;;
 	esac
 	verdict=$(head -n 1 "$run/verdict")
-	say "$scenario: $verdict, expected $EXPECT ($(cat "$run/seconds" 2>/dev/null || echo 0) s), see ${run#"$TOP"/}/verdict"
-	printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$version" "$TITLE" "$EXPECT" "$verdict" \
-		"$(cat "$run/seconds" 2>/dev/null || echo 0)" "${run#"$TOP"/}" >>"$table"
+	say "$scenario: $verdict, expected $EXPECT ($(clock "$run"), $(cat "$run/seconds" 2>/dev/null || echo 0) s), see ${run#"$TOP"/}/verdict"
+	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$version" "$TITLE" "$EXPECT" "$verdict" \
+		"$(clock "$run")" "$(cat "$run/seconds" 2>/dev/null || echo 0)" "${run#"$TOP"/}" >>"$table"
 }
 
 mkdir -p "$CACHE"
@@ -86,7 +92,7 @@ for scenario; do
 done
 
 {
-	printf 'Linux\tkernel\texpected\tverdict\tseconds\trun\n'
+	printf 'Linux\tkernel\texpected\tverdict\ttime\tseconds\trun\n'
 	cat "$table"
 } | columns
 awk -F'\t' '$3 != $4 { bad = 1 } END { exit bad }' "$table"

@@ -17,16 +17,16 @@ printf '#!/bin/sh\necho %s\n' "$install" >"$tmp/lab/selftests.sh"
 printf '#!/bin/sh\ncat "$1"\n' >"$tmp/obj/usr/gen_init_cpio"
 printf '#!/bin/sh\n[ "$1" = --version ] && echo QEMU || echo job >results\n' >"$tmp/bin/qemu-system-x86_64"
 chmod +x "$tmp/lab/selftests.sh" "$tmp/obj/usr/gen_init_cpio" "$tmp/bin/qemu-system-x86_64"
-touch "$tmp/obj/arch/x86/boot/bzImage" "$tmp/obj/.config" "$tmp/obj/kvm.ko"
+touch "$tmp/obj/arch/x86/boot/bzImage" "$tmp/obj"/{.config,System.map,kvm.ko}
 
-# boots JOB [FILE]: a run with that job, and with that file.
+# boots JOB [FILE NUMBER]...: a run with that job, and with those files.
 boots()
 {
 	run=$tmp/run
 	rm -rf "$run"
 	mkdir "$run"
 	describe_run "$run" "$1" "quiet" 2 10
-	[ $# = 1 ] || touch "$run/$2"
+	for ((i = 2; i < $#; i += 2)); do echo "${@:i+1:1}" >"$run/${!i}"; done
 	"$boot" "$run" "$tmp/obj"
 }
 holds()
@@ -40,9 +40,14 @@ ok "boot: ... in real time" eval '! grep -E "icount|rdrand|nokaslr" "$run/qemu-c
 ok "boot: ... and keeps what was booted, and how it went" eval '
 	[ -f "$run/kernel" ] && [ -f "$run/config" ] && [ "$(cat "$run/qemu-status" "$run/results")" = "0
 job" ] && [ ! -e "$run/modules" ]'
-ok "boot: virtual time" eval 'boots irqfd_test virtual &&
-	grep "max.*-rdrand.*-rdseed .*thread=single .*shift=0.*sleep=off .*base=2026-01-01T00:00:00.*clock=vm" "$run/qemu-command" &&
-	grep "nokaslr.*norandmaps.*quiet" "$run/qemu-command"'
+ok "boot: virtual time" eval 'boots irqfd_test seed 1000 &&
+	grep "max.*-rdrand.*-rdseed .*thread=single .*shift=2.*sleep=off .*base=2026-01-01T00:00:00.*clock=vm" "$run/qemu-command" &&
+	grep "nokaslr.*norandmaps.*lab_delay=0.919000.*quiet" "$run/qemu-command"'
+ok "boot: ... an instruction a nanosecond" eval 'boots irqfd_test seed 0 shift 0 && grep "shift=0.*lab_delay=0.000000" "$run/qemu-command"'
+ok "boot: again, by the same command" eval 'cp "$run/qemu-command" "$tmp/command" && rm "$run/results" && "$boot" --again "$run" &&
+	cmp "$run/qemu-command" "$tmp/command" && [ "$(cat "$run/results")" = job ]'
+ok "boot: ... or a new one if there is none, with the same files" eval 'rm "$run/qemu-command" && echo 1 >"$run/seed" &&
+	: >"$run/initramfs.cpio" && "$boot" --again "$run" && grep lab_delay=0.007919 "$run/qemu-command" && [ ! -s "$run/initramfs.cpio" ]'
 ok "boot: kselftest's runner with two tests" eval '
 	boots "run_kselftest.sh -t kvm:irqfd_resampler_test -t kvm:irqfd_test" &&
 	holds kvm/irqfd_resampler_test && holds kvm/irqfd_test && holds kselftest/runner.sh && ! holds kvm/other_test'
@@ -78,12 +83,38 @@ ok "releases: counts grace periods, and kworkers once each" eval '[ "$(trace | c
 release,plain,240,0,0" ]'
 ok "releases: none but the first is an error" eval '! count </dev/null && ! { trace | head -n 2 | count; }'
 
+# Of a lock: held for 30 us with another inside, waited for by a kworker, which holds it
+# for 5, and then something that is not of irqfds.
+locks()
+{
+	cat <<-'END'
+	 irqfd_perf_test-41 [000] ..... 1.000000: lock: (mutex_lock+0x0/0x30) lock=0xff11
+	 irqfd_perf_test-41 [000] ..... 1.000010: locked: (kvm_irqfd+0x27/0x610 <- mutex_lock)
+	 irqfd_perf_test-41 [000] ..... 1.000020: lock: (mutex_lock+0x0/0x30) lock=0xff22
+	 irqfd_perf_test-41 [000] ..... 1.000020: locked: (irqfd_resampler_unlink+0x15/0x60 <- mutex_lock)
+	 kworker/0:1-12 [000] ..... 1.000021: lock: (mutex_lock+0x0/0x30) lock=0xff11
+	 irqfd_perf_test-41 [000] ..... 1.000030: unlock: (mutex_unlock+0x0/0x30) lock=0xff22
+	 irqfd_perf_test-41 [000] ..... 1.000040: unlock: (mutex_unlock+0x0/0x30) lock=0xff11
+	 kworker/0:1-12 [000] ..... 1.000050: locked: (irqfd_resampler_shutdown.constprop.0+0x1e/0x90 <- mutex_lock)
+	 kworker/0:1-12 [000] ..... 1.000055: unlock: (mutex_unlock+0x0/0x30) lock=0xff11
+	 kworker/0:1-12 [000] ..... 1.000060: lock: (mutex_lock+0x0/0x30) lock=0xff33
+	 kworker/0:1-12 [000] ..... 1.000060: locked: (do_other+0x12/0x30 <- mutex_lock)
+	 kworker/0:1-12 [000] ..... 1.900000: unlock: (mutex_unlock+0x0/0x30) lock=0xff33
+	END
+}
+held()
+{
+	busybox awk -v what=distinct,2 -f "$LAB/guest/holds.awk"
+}
+ok "holds: of resampler_lock alone" eval '[ "$(locks | held)" = "hold,distinct,2,2,30" ]'
+ok "holds: none is an error" eval '! held </dev/null && ! { locks | tail -n 3 | held; }'
+
 # lab/bench.sh in virtual time, with kernels of which the second takes half as long.
 printf '#!/bin/sh\n' >"$tmp/lab/build.sh"
 printf '#!/bin/sh\necho PASS >$1/verdict; echo PASS\n' >"$tmp/lab/judge.py"
 cat >"$tmp/lab/boot.sh" <<'END'
 #!/bin/sh
-[ -e "$1/virtual" ] || exit 0
+[ "$(cat "$1/seed" "$1/shift" | tr -d '\n')" = 00 ] || exit 0
 case $1 in *stock*) us=200 ;; *) us=100 ;; esac
 echo "lab: run x" >"$1/results"
 for n in 0 1 2; do

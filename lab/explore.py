@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What many boots say together, as a table of tab-separated cells.
+
+Usage: explore.py EXPLORATION...
+       explore.py wilson K N
+
+An EXPLORATION is a directory of lab/explore.sh, with a run of each seed.  Its rows:
+each verdict other than PASS, or `no failure`; in how many of all boots, with the
+95 % interval of the probability (Wilson's); the earliest time of the guest's clock
+that it was seen at, in seconds; how many schedules differ, of all boots; seeds.
+"""
+import hashlib
+import math
+import re
+import sys
+from pathlib import Path
+
+SEEDS_SHOWN = 8
+
+STAMP = re.compile(r"^(?:<\d+>)?\[ *(\d+\.\d+)\](?:\[ *[TC]\d+\])? ?")
+ENDED = re.compile(r"lab: command \d+ ended, status (\d+)(.*)")
+HUNG = re.compile(r"^# Hung: .* for (\d+) ms$", re.M)
+
+
+def wilson(k: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """The interval of a probability of which n trials have shown k."""
+    if not n:
+        return 0.0, 1.0
+    p, d = k / n, 1 + z * z / n
+    mid = (p + z * z / (2 * n)) / d
+    half = z / d * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return (mid - half if k else 0.0), (mid + half if k < n else 1.0)
+
+
+def interval(k: int, n: int) -> str:
+    low, high = wilson(k, n)
+    return f"{100 * low:.0f}-{100 * high:.0f} %"
+
+
+def read(path: Path) -> str:
+    """Serial ports deliver carriage returns, and NUL bytes."""
+    return path.read_bytes().decode("latin-1").replace("\r", "").replace("\0", "")
+
+
+def badness(kinds: tuple[str, ...]) -> list[re.Pattern[str]]:
+    lines = (Path(__file__).parent / "badness").read_text().splitlines()
+    split = (line.split("\t", 1) for line in lines if "\t" in line and line[0] != "#")
+    return [re.compile(pattern.replace("[[:space:]]", r"\s")) for kind, pattern in split if kind in kinds]
+
+
+class Run:
+    """One boot, judged."""
+
+    def __init__(self, path: Path) -> None:
+        self.seed = int((path / "seed").read_text())
+        self.verdict = (path / "verdict").read_text().split("\n", 1)[0]
+        self.results = read(path / "results")
+        self.console: list[tuple[float, str]] = []
+        for line in read(path / "console").split("\n"):
+            if stamp := STAMP.match(line):
+                self.console.append((float(stamp[1]), line[stamp.end():]))
+
+    def schedule(self) -> str:
+        """What few schedules have in common: results, context switches, interrupts."""
+        counts = [ended[2] for _, line in self.console if (ended := ENDED.match(line))]
+        return hashlib.sha1("\n".join([self.results, *counts]).encode("latin-1")).hexdigest()
+
+    def failed_at(self) -> float | None:
+        """When that began which the kernel, or the status of a command, tells of; a
+        test that says it hung also says for how long."""
+        logged = [time for time, line in self.console if line.startswith("sysrq: Show Blocked State")]
+        hung = [int(ms) for ms in HUNG.findall(self.results)]
+        if logged and hung:
+            return logged[0] - max(hung) / 1000
+        for time, line in self.console:
+            if any(pattern.search(line) for pattern in BAD):
+                return time
+            if (ended := ENDED.match(line)) and ended[1] not in ("0", "4"):
+                return time
+        return None
+
+
+def seeds_of(runs: list[Run]) -> str:
+    seeds = [str(run.seed) for run in runs[:SEEDS_SHOWN]]
+    return " ".join(seeds + ["..."] * (len(runs) > SEEDS_SHOWN))
+
+
+def rows(exploration: Path) -> list[list[str]]:
+    runs = sorted((Run(path.parent) for path in exploration.glob("seed-*/verdict")), key=lambda run: run.seed)
+    head = [(exploration / "version").read_text().strip(), (exploration / "title").read_text().strip()]
+    schedules = str(len({run.schedule() for run in runs}))
+    table = []
+    for verdict in sorted({run.verdict for run in runs} - {"PASS"}) or ["no failure"]:
+        failed = [run for run in runs if run.verdict == verdict]
+        times = [time for run in failed if (time := run.failed_at()) is not None]
+        table.append(head + [verdict, f"{len(failed)} of {len(runs)}", interval(len(failed), len(runs)),
+                             f"{min(times):.3f}" if times else "-", schedules, seeds_of(failed) or "-"])
+    return table
+
+
+def main(args: list[str]) -> None:
+    if args[:1] == ["wilson"]:
+        print(interval(int(args[1]), int(args[2])))
+        return
+    if not args or args[0].startswith("-"):
+        sys.exit(__doc__.strip())
+    for arg in args:
+        for row in rows(Path(arg)):
+            print("\t".join(row))
+
+
+BAD = badness(("HANG", "SPLAT"))
+if __name__ == "__main__":
+    main(sys.argv[1:])

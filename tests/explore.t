@@ -1,0 +1,142 @@
+#!/bin/bash
+# shellcheck disable=SC2016,SC2034 # what ok evaluates is expanded later
+# SPDX-License-Identifier: GPL-2.0-only
+# Seeds, replay and exploration, with a kernel, selftests and a QEMU that are
+# scripts and empty files.
+
+. "$(dirname "$0")/tap.sh"
+unset SEED REALTIME JOB APPEND CPUS
+
+export LAB_CACHE=$tmp/cache LAB_RUNS=$tmp/runs PATH=$tmp/bin:$PATH
+run=$tmp/lab/run.sh replay=$tmp/lab/replay.sh explore=$tmp/lab/explore.sh
+cp -r "$TOP/lab" "$tmp/lab"
+mkdir -p "$tmp/bin" "$tmp/install/kvm" "$tmp/mutants" "$tmp/cache"
+touch "$tmp/install/kvm/some_test" "$tmp/mutants/some.patch"
+echo 6.99 >"$tmp/version"
+printf '#!/bin/sh\necho %s\n' "$tmp/install" >"$tmp/lab/selftests.sh"
+printf '#!/bin/sh\necho /bin/true\n' >"$tmp/lab/fetch.sh"
+cat >"$tmp/lab/build.sh" <<'END'
+#!/bin/bash
+here=$(dirname "$0")/..
+echo "$*" >>"$here/builds"
+kernel="a kernel ${1#--copy}"
+while [ "$1" != --copy ]; do shift; done
+mkdir -p "$2/modules"
+echo "$kernel" >"$2/kernel"
+echo x86_64 >"$2/arch"
+echo CONFIG_HZ=1000 >"$2/config"
+touch "$2/symbols" "$2/built-from"
+printf '#!/bin/sh\ncat "$1"\n' >"$2/gen_init_cpio"
+chmod +x "$2/gen_init_cpio"
+echo "$here"
+END
+# A guest that fails with every third seed, when its delay says; and, as files of the
+# test's directory say, does not do the same as the last time.
+cat >"$tmp/bin/qemu-system-x86_64" <<'END'
+#!/bin/bash
+[ "$1" != --version ] || { echo QEMU; exit; }
+here=$LAB_RUNS/..
+delay=$(grep -o 'lab_delay=0.[0-9]*' <<<"$*")
+delay=${delay#*.}
+status=0
+[ $((10#${delay:-1} % 3)) != 0 ] || status=1
+echo boot >>"$here/boots"
+[ ! -f "$here/broken" ] || exit 1
+[ ! -f "$here/slow" ] || exec tail -f "$here/slow"
+printf 'lab: run some_test\nlab: exit %s\nlab: done\n' $status >results
+[ ! -f "$here/other-result" ] || echo other >>results
+{
+	echo '[    0.500000] Run /init as init process'
+	echo "[    1.${delay:-0}] lab: command 1 ended, status $status, ctxt 7$([ $status != 0 ] || echo "$delay")"
+} >console
+[ ! -f "$here/other-time" ] || sed -i s/500000/500001/ console
+END
+chmod +x "$tmp"/lab/{build,selftests,fetch}.sh "$tmp/bin/qemu-system-x86_64"
+cat >"$tmp/lab/scenarios/some" <<'END'
+TITLE=title
+BASE=7.3.y
+PATCHED=no
+CONFIGS=base
+JOB=some_test
+TIMEOUT=9
+CPUS=1
+EXPECT=PASS
+END
+{ cat "$tmp/lab/scenarios/some"; echo REALTIME=yes; } >"$tmp/lab/scenarios/slow"
+
+# runs ARG...: of lab/run.sh, with no runs but these; seeds: theirs.
+runs()
+{
+	rm -rf "${LAB_RUNS:?}"
+	"$run" "$@" >"$tmp/table" || true
+}
+seeds()
+{
+	cat "$LAB_RUNS"/*/seed | sort -n | paste -sd' '
+}
+ok "run: in virtual time, each time with another seed" eval 'runs --times 3 some && [ "$(seeds)" = "1 2 3" ] &&
+	grep "seed 2" "$tmp/table" && [ "$(grep -ho "lab_delay=[0-9.]*" "$LAB_RUNS"/*/qemu-command | sort -u | wc -l)" = 3 ]'
+ok "run: ... from SEED on" eval 'SEED=08 runs --times 2 some && [ "$(seeds)" = "8 9" ]'
+ok "run: in real time if asked to" eval 'REALTIME=1 runs some && grep "real time" "$tmp/table" &&
+	! seeds && ! grep icount "$LAB_RUNS"/*/qemu-command'
+ok "run: ... or if the scenario wants to" eval 'runs slow && ! seeds'
+ok "run: ... but not if asked for a seed" eval 'SEED=4 runs slow && [ "$(seeds)" = 4 ]'
+ok "run: a seed that is no number is one clear line" fails 2 'lab: SEED=x is no number' env SEED=x "$run" some
+
+runs some
+first=$(echo "$LAB_RUNS"/*)
+ok "replay: the same to the byte" eval '"$replay" --times 2 "$first" >"$tmp/out" &&
+	[ "$(grep -c "PASS, outcome and console are the same to the byte" "$tmp/out")" = 2 ]'
+ok "replay: ... also of a replay" eval '"$replay" "$(ls -d "$LAB_RUNS"/*-replay-some | head -n 1)" | grep "the same to the byte"'
+touch "$tmp/other-time"
+ok "replay: another time on the console is told" eval '"$replay" "$first" |
+	grep "PASS, the outcome is the same to the byte; 1 of 2 times of the console differ, by up to 1 us"'
+touch "$tmp/other-result"
+ok "replay: another result is told, and the exit status" eval '! "$replay" "$first" >"$tmp/out" &&
+	grep "PASS, the outcome differs: > other" "$tmp/out"'
+rm "$tmp"/other-*
+ok "replay: not in virtual time" eval 'REALTIME=1 runs some && fails 2 "is no run in virtual time" "$replay" "$LAB_RUNS"/*'
+ok "replay: no run" fails 2 'lab: /nonexistent is no run' "$replay" /nonexistent
+
+ok "Wilson's interval: 0 of 50, 25 of 50, 50 of 50" [ "$(for k in 0 25 50; do
+	python3 "$LAB/explore.py" wilson $k 50; done | paste -sd' ')" = "0-7 % 37-63 % 93-100 %" ]
+
+# boots: since the last time.
+boots()
+{
+	wc -l <"$tmp/boots"
+	: >"$tmp/boots"
+}
+: >"$tmp/boots"
+# Of seeds 1 to 6, 3 and 6 have a delay that is a multiple of three, and one schedule.
+row='6.99 +title +FAIL +2 of 6 +10-70 % +1.024 +5 +3 6'
+ok "explore: a table" eval 'rm -rf "$LAB_RUNS"; ! "$explore" --seeds 6 some >"$tmp/table" &&
+	cat "$tmp/table" && grep -E "$row" "$tmp/table" && [ "$(boots)" = 6 ]'
+ok "explore: ... from what is there" eval '! "$explore" --seeds 6 some >"$tmp/table" && grep -E "$row" "$tmp/table" && [ "$(boots)" = 0 ]'
+ok "explore: goes on where it was interrupted" eval 'rm -r "$LAB_RUNS"/explore-some-*/seed-2 &&
+	mkdir "$LAB_RUNS/$(ls "$LAB_RUNS")/tmp-2" && ! "$explore" --seeds 8 some && [ "$(boots)" = 3 ]'
+ok "explore: ... but not with another job" eval '! JOB="some_test -x" "$explore" --seeds 6 some && [ "$(boots)" = 6 ]'
+ok "explore: none failed, and it says so" eval '"$explore" --seeds 1-2 --jobs 1 slow >"$tmp/table" &&
+	grep -E "no failure +0 of 2 +0-66 % +- +2 +-" "$tmp/table" && [ "$(boots)" = 2 ]'
+ok "explore: a run of it can be replayed" eval '"$replay" "$LAB_RUNS"/explore-slow-*/seed-2 | grep "the same to the byte"'
+ok "explore: a mutant" eval '"$explore" --mutant some --seeds 1 some >"$tmp/table" &&
+	grep -q "title, some" "$tmp/table" && tail -n 1 "$tmp/builds" | grep "^--mutant .*/some.patch --copy"'
+touch "$tmp/slow"
+interrupted()
+{
+	"$explore" --seeds 20-21 some &
+	until [ "$(wc -l <"$tmp/boots")" = 2 ]; do sleep 0.1; done
+	kill $!
+	! wait $! || return
+	sleep 0.5
+	! pgrep -af "$tmp" || return
+	! ls -d "$LAB_RUNS"/explore-some-*/seed-2[01]
+}
+: >"$tmp/boots"
+ok "explore: what is interrupted leaves nothing that runs, and no half a run" interrupted
+rm "$tmp/slow"
+touch "$tmp/broken"
+ok "explore: what does not boot at all is a failure" eval '! "$explore" --seeds 11-11 some >"$tmp/table" && grep -E "FAIL +[0-9]+ of" "$tmp/table"'
+ok "explore: unknown scenario" fails 2 "lab: unknown scenario 'nonsense'" "$explore" nonsense
+ok "explore: bad seeds" fails 2 'lab: --seeds needs N or FROM-TO' "$explore" --seeds x some
+ok "explore: unknown mutant" fails 2 "lab: no mutant 'x'" "$explore" --mutant x some
