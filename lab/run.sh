@@ -80,9 +80,19 @@ run_scenario()
 		"$(clock "$run")" "$(cat "$run/seconds" 2>/dev/null || echo 0)" "${run#"$TOP"/}" >>"$table"
 }
 
+# report: at the end, whatever it is, what there is.
+report()
+{
+	[ ! -s "$table" ] || {
+		printf 'Linux\tkernel\texpected\tverdict\ttime\tseconds\trun\n'
+		cat "$table"
+	} | columns
+	rm -f "$table"
+}
+
 mkdir -p "$CACHE"
 table=$(mktemp -p "$CACHE")
-trap 'rm -f "$table"' EXIT
+trap report EXIT
 trap 'exit 130' INT TERM
 
 for scenario; do
@@ -91,8 +101,4 @@ for scenario; do
 	done
 done
 
-{
-	printf 'Linux\tkernel\texpected\tverdict\ttime\tseconds\trun\n'
-	cat "$table"
-} | columns
 awk -F'\t' '$3 != $4 { bad = 1 } END { exit bad }' "$table"

@@ -142,5 +142,21 @@ echo 6.99 >"$tmp/version"
 ok "run: what a scenario wants of the results is there for the judge" eval '
 	LAB_RUNS=$tmp/wants "$tmp/lab/run.sh" wants && grep -qxF "^lab: done" "$tmp"/wants/*/must-match &&
 	[ "$(wc -l <"$tmp"/wants/*/must-match)" = 2 ]'
+sed 's/wants/dies/' "$tmp/lab/scenarios/wants" >"$tmp/lab/scenarios/dies"
+printf '#!/bin/sh\ncase $1 in *dies*) exit 2 ;; esac\n' >"$tmp/lab/boot.sh"
+printf '#!/bin/sh\ncase $1 in *dies*) kill -INT $PPID ;; esac\n' >"$tmp/lab/interrupted.sh"
+# ends STATUS: with what there is by then, and not what would follow.
+ends()
+{
+	local status=0
+
+	LAB_RUNS=$tmp/rows "$tmp/lab/run.sh" wants dies wants >"$tmp/table" || status=$?
+	cat "$tmp/table"
+	[ "$status" = "$1" ] && [ "$(grep -c '^6.99 .* PASS  *PASS' "$tmp/table")" = 1 ]
+}
+ok "run: an error leaves the rows that there are" ends 2
+mv "$tmp/lab/interrupted.sh" "$tmp/lab/boot.sh"
+chmod +x "$tmp/lab/boot.sh"
+ok "run: ... and so does an interruption" ends 130
 
 plan
