@@ -84,6 +84,20 @@ run_like owner-is-another
 owner=$(sed -nE '/sysrq: Show State/,$ s/.*task:(.*[^ ]) +state:.* pid:([0-9]+) .*/\1:\2/p' "$run/console" | sed -n 1p)
 sed -i "s,likely owned by task .*,likely owned by task $owner.," "$run/console"
 ok "deadlock: it is the lock's owner that makes the difference" verdict DEADLOCK
+cp "$run/console" "$tmp/three-dumps"
+
+# seen_elsewhere BEFORE: both, in a dump before the line BEFORE.
+seen_elsewhere()
+{
+	sed -n '/Show Blocked/,/Show State/ { /Show State/!p }' "$tmp/three-dumps" |
+		sed 's/ irqfd_resampler_shutdown+/ kvm_irqfd_something+/' >"$tmp/elsewhere"
+	awk -v before="$1" -v dump="$tmp/elsewhere" '$0 ~ before { while ((getline line <dump) > 0) print line } { print }' \
+		"$tmp/three-dumps" >"$run/console"
+}
+seen_elsewhere 'sysrq: Show State'
+ok "deadlock: not if both are seen elsewhere between the two" verdict FAIL
+seen_elsewhere 'sysrq: Show Blocked'
+ok "deadlock: not if both are seen elsewhere after the kernel named the owner" verdict FAIL
 
 # A console that has other messages in the middle of the stacks.
 run_like stock-proxy
@@ -251,6 +265,14 @@ sed -i 's/-t kvm:irqfd_resampler_test/-c kvm/; /^# ok 13 /d; s/^# 1\.\.13/# 1..1
 ok "cases: not one too few of a test when all tests are run" verdict FAIL
 ok "cases: ... which is said" quotes '12 cases of irqfd_resampler_test, at least 13 wanted'
 
+run_like kselftest
+sed -i '/^# ok 3 /d' "$run/results"
+ok "cases: not one missing of a test that the runner takes for passed" verdict FAIL
+run_like kunit-skips
+sed -i 's/^    ok 1 /    not ok 1 /; s/ # SKIP.*//' "$run/results"
+ok "cases: not one that failed though its parameters passed" verdict FAIL
+ok "cases: ... which is said" quotes '^not ok: kvm_irqfd_resampler/shutdown_waits_unlocked$'
+
 # What a scenario lets fail, or be skipped, is named.
 run_like patched-proxy
 sed -i 's/^ok 12 /not ok 12 /; s/^lab: exit 0/lab: exit 1/' "$run/results"
@@ -269,7 +291,12 @@ ok "may: ... which is said" quotes '^skipped, as it may be: irqfd_resampler_test
 run_like skip
 echo . >"$run/may-skip"
 ok "may: never is all skipped" verdict SKIP
-run_like fail
+run_like patched-proxy
+sed -i 's/^ok \([0-9]*\) \(.*\)/ok \1 \2 # SKIP/' "$run/results"
+echo . >"$run/may-skip"
+ok "may: ... whatever the exit status" verdict SKIP
+run_like patched-proxy
+sed -i 's/^lab: exit 0/lab: exit 1/' "$run/results"
 echo . >"$run/may-fail"
 ok "may: never an exit status without a case that failed" verdict FAIL
 
