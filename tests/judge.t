@@ -266,8 +266,8 @@ ok "cases: not one too few of a test when all tests are run" verdict FAIL
 ok "cases: ... which is said" quotes '12 cases of irqfd_resampler_test, at least 13 wanted'
 
 run_like kselftest
-sed -i '/^# ok 3 /d' "$run/results"
-ok "cases: not one missing of a test that the runner takes for passed" verdict FAIL
+sed -i 's/^# ok 3 /# ok 2 /' "$run/results"
+ok "cases: not a number twice in a test that the runner takes for passed" verdict FAIL
 run_like kunit-skips
 sed -i 's/^    ok 1 /    not ok 1 /; s/ # SKIP.*//' "$run/results"
 ok "cases: not one that failed though its parameters passed" verdict FAIL
