@@ -9,9 +9,11 @@
 # Exit status 0 if the outcome is the same each time, 1 if not, 2 if a boot was
 # not possible, 130 after Ctrl-C.
 #
-# With --gdb, stop the guest for a debugger at that time of its clock, or where it
-# tells of a hang or a panic, and be gdb, on the terminal; `continue` goes on.  There
-# are addresses but no types; for those, `file` loads the vmlinux of the same code.
+# With --gdb, stop the guest for a debugger where a test that hangs has the kernel log
+# its tasks (sysrq-w), or it panics, or at that time of its clock, and be gdb, on the terminal;
+# `continue` goes on.  There are no types; for those, `file` loads the
+# vmlinux of the same code.  To stop at a time, gdb looks at each tick, which makes
+# another schedule of it; where it hangs is where the run that is repeated did.
 #
 # Each replay is a run of its own, and can be replayed.
 
@@ -108,7 +110,8 @@ symbol()
 }
 
 # script: where gdb shall stop.  Each tick calls update_process_times(); time began
-# five minutes before jiffies wrap around.
+# five minutes before jiffies wrap around.  The other functions have pages of code to
+# themselves, more or less: QEMU is slow on a page with a breakpoint.
 script()
 {
 	local hz name
@@ -119,7 +122,7 @@ script()
 		echo "thbreak *$(symbol update_process_times) if *(long long *)$(symbol jiffies_64) + $((300 * hz)) - (1LL << 32) >= $(
 			awk -v at="$at" -v hz="$hz" 'BEGIN { printf "%d", at * hz }')"
 	else
-		for name in sysrq_handle_showstate_blocked sched_show_task vpanic; do
+		for name in sysrq_handle_showstate_blocked vpanic; do
 			echo "hbreak *$(symbol $name)"
 		done
 	fi
