@@ -11,7 +11,8 @@
 #
 # JOB=COMMAND in the environment is run instead of the scenario's job: any of
 # kselftest's, see lab/boot.sh.  APPEND=PARAMETERS, CPUS=N and TREE=DIR likewise (see
-# lab/run.sh).  --mutant builds the kernel with mutants/NAME.patch on top.
+# lab/run.sh).  --mutant builds the kernel with mutants/NAME.patch, or any other patch,
+# on top.
 #
 # An exploration is a directory of runs/, explore-SCENARIO-KEY, where KEY stands for
 # all that is booted; in it, seed-N is a run, for lab/replay.sh.  What is there is
@@ -51,8 +52,9 @@ first=1 last=20 jobs=$(nproc) mutant=''
 while [[ ${1:-} = --* ]]; do
 	case $1=${2:-} in
 	--jobs=[1-9]*)		jobs=$2 ;;
-	--mutant=?*)		mutant=$TOP/mutants/$2.patch
-				[ -f "$mutant" ] || die "no mutant '$2'" "of mutants/" ;;
+	--mutant=?*)		mutant=$2
+				[ -f "$mutant" ] || mutant=$TOP/mutants/$2.patch
+				[ -f "$mutant" ] || die "no mutant '$2'" "a patch, or one of mutants/" ;;
 	--seeds=*)		[[ $2 =~ ^(([0-9]{1,9})-)?([0-9]{1,9})$ ]] || die "--seeds needs N or FROM-TO" "lab/explore.sh --help"
 				first=${BASH_REMATCH[2]:-1} last=${BASH_REMATCH[3]} ;;
 	*)			die "unknown: $1 ${2:-}" "lab/explore.sh --help" ;;

@@ -6,12 +6,15 @@
 # Boot a run in virtual time (a directory of lab/run.sh, lab/explore.sh, ...) again, N times,
 # by the same command, kernel and files, and say whether the outcome, i.e. the
 # verdict, and what the tests print, is the same to the byte, and the console, too.
+# QEMU has recorded what instruction each interrupt came at (QEMU's record/replay), as
+# counting instructions alone is not enough on a busy host, see docs/schedules.md.
 # Exit status 0 if the outcome is the same each time, 1 if not, 2 if a boot was
 # not possible, 130 after Ctrl-C.
 #
-# With --gdb, stop the guest for a debugger at that time of its clock, or where it
-# tells of a hang or a panic, and be gdb, on the terminal; `continue` goes on.  There
-# are addresses but no types; for those, `file` loads the vmlinux of the same code.
+# With --gdb, stop the guest for a debugger where a test that hangs has the kernel log
+# its tasks (sysrq-w), or it panics, or at that time of its clock, and be gdb, on the terminal;
+# `continue` goes on.  There are no types; for those, `file` loads the
+# vmlinux of the same code.
 #
 # Each replay is a run of its own, and can be replayed.
 
@@ -35,8 +38,8 @@ esac
 [ $# = 1 ] || die "which run?" "lab/replay.sh --help"
 old=${1%/}
 [ -f "$old/seed" ] || die "$old is no run in virtual time" "of lab/run.sh, say"
-for file in kernel initramfs.cpio qemu-command verdict; do
-	[ -f "$old/$file" ] || die "no $file in $old"
+for file in kernel initramfs.cpio qemu-command verdict recording; do
+	[ -s "$old/$file" ] || die "no $file in $old"
 done
 
 # copy: what is booted, in $run, without what came of it.
@@ -46,9 +49,10 @@ copy()
 
 	run=$(new_run "replay-$(basename "$old" | sed 's/^[0-9]*-[0-9]*-//; s/^replay-//')")
 	for file in kernel initramfs.cpio symbols job append cpus timeout arch seed shift must-match \
-		    config built-from qemu-command; do
+		    config built-from recording; do
 		[ ! -f "$old/$file" ] || ln "$old/$file" "$run" 2>/dev/null || cp "$old/$file" "$run"
 	done
+	sed 's/rr=record/rr=replay/' "$old/qemu-command" >"$run/qemu-command"
 }
 
 # outcome RUN: without the host's time.
@@ -108,7 +112,8 @@ symbol()
 }
 
 # script: where gdb shall stop.  Each tick calls update_process_times(); time began
-# five minutes before jiffies wrap around.
+# five minutes before jiffies wrap around.  The other functions have pages of code to
+# themselves, more or less: QEMU is slow on a page with a breakpoint.
 script()
 {
 	local hz name
@@ -119,7 +124,7 @@ script()
 		echo "thbreak *$(symbol update_process_times) if *(long long *)$(symbol jiffies_64) + $((300 * hz)) - (1LL << 32) >= $(
 			awk -v at="$at" -v hz="$hz" 'BEGIN { printf "%d", at * hz }')"
 	else
-		for name in sysrq_handle_showstate_blocked sched_show_task vpanic; do
+		for name in sysrq_handle_showstate_blocked vpanic; do
 			echo "hbreak *$(symbol $name)"
 		done
 	fi

@@ -41,7 +41,7 @@ ok "boot: ... and keeps what was booted, and how it went" eval '
 	[ -f "$run/kernel" ] && [ -f "$run/config" ] && [ "$(cat "$run/qemu-status" "$run/results")" = "0
 job" ] && [ ! -e "$run/modules" ]'
 ok "boot: virtual time" eval 'boots irqfd_test seed 1000 &&
-	grep "max.*-rdrand.*-rdseed .*thread=single .*shift=2.*sleep=off .*base=2026-01-01T00:00:00.*clock=vm" "$run/qemu-command" &&
+	grep "max.*-rdrand.*-rdseed .*thread=single .*shift=2.*sleep=off.*rr=record.*rrfile=recording .*base=2026-01-01T00:00:00.*clock=vm" "$run/qemu-command" &&
 	grep "nokaslr.*norandmaps.*lab_delay=0.919000.*quiet" "$run/qemu-command"'
 ok "boot: ... an instruction a nanosecond" eval 'boots irqfd_test seed 0 shift 0 && grep "shift=0.*lab_delay=0.000000" "$run/qemu-command"'
 ok "boot: again, by the same command" eval 'cp "$run/qemu-command" "$tmp/command" && rm "$run/results" && "$boot" --again "$run" &&

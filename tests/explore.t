@@ -38,6 +38,7 @@ cat >"$tmp/bin/qemu-system-x86_64" <<'END'
 here=$LAB_RUNS/..
 delay=$(grep -o 'lab_delay=0.[0-9]*' <<<"$*")
 delay=${delay#*.}
+[[ $* = *rr=replay,rrfile=recording* && -s recording ]] || echo recorded >recording
 status=0
 [ $((10#${delay:-1} % 3)) != 0 ] || status=1
 echo boot >>"$here/boots"
@@ -87,6 +88,8 @@ runs some
 first=$(echo "$LAB_RUNS"/*)
 ok "replay: the same to the byte" eval '"$replay" --times 2 "$first" >"$tmp/out" &&
 	[ "$(grep -c "PASS, outcome and console are the same to the byte" "$tmp/out")" = 2 ]'
+ok "replay: ... from what was recorded" eval 'grep rr=replay "$LAB_RUNS"/*-replay-some/qemu-command &&
+	for r in "$LAB_RUNS"/*-replay-some; do [ "$r/recording" -ef "$first/recording" ] || return; done'
 ok "replay: ... also of a replay" eval '"$replay" "$(ls -d "$LAB_RUNS"/*-replay-some | head -n 1)" | grep "the same to the byte"'
 touch "$tmp/other-time"
 ok "replay: another time on the console is told" eval '"$replay" "$first" |
