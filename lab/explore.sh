@@ -34,7 +34,7 @@ one()
 	mkdir "$run"
 	ln "$dir"/{kernel,initramfs.cpio,symbols} "$run"
 	cp "$dir"/{job,append,cpus,timeout,arch,config,built-from} "$run"
-	[ ! -f "$dir/must-match" ] || cp "$dir/must-match" "$run"
+	find "$dir" -maxdepth 1 \( -name must-match -o -name 'may-*' \) -exec cp -t "$run" {} +
 	echo "$2" >"$run/seed"
 	bound "$LAB/boot.sh" --again "$run"
 	"$LAB/judge.py" "$run" >/dev/null
@@ -82,7 +82,7 @@ prepare()
 	load_scenario "$1"
 	new=$(new_run "explore-$1")
 	describe_run "$new" "${user_job:-$JOB}" "${user_append:-$APPEND}" "${user_cpus:-$CPUS}" "$TIMEOUT"
-	[ -z "$RESULTS" ] || [ -n "$user_job" ] || printf '%s\n' "$RESULTS" >"$new/must-match"
+	[ -n "$user_job" ] || describe_expected "$new"
 	# shellcheck disable=SC2086
 	obj=$("$LAB/build.sh" ${mutant:+--mutant "$mutant"} --copy "$new" "$BASE" "$series" $CONFIGS) || status=$?
 	[ "$status" = 0 ] || { rm -rf "$new"; [ "$status" = 2 ] || die "$1 does not build" "see above"; exit 2; }

@@ -239,6 +239,14 @@ describe_run()
 	echo "$5" >"$1/timeout"
 }
 
+# describe_expected RUN: what the scenario tells lab/judge.py of its results.
+describe_expected()
+{
+	[ -z "$RESULTS" ] || printf '%s\n' "$RESULTS" >"$1/must-match"
+	[ -z "$MAY_FAIL" ] || printf '%s\n' "$MAY_FAIL" >"$1/may-fail"
+	[ -z "$MAY_SKIP" ] || printf '%s\n' "$MAY_SKIP" >"$1/may-skip"
+}
+
 # set_clock RUN N REALTIME: of the Nth boot, from 0 on, virtual time with a seed of its
 # own; but for the host's, if the user wants that, or if REALTIME isn't empty and the
 # user does not ask for a seed.

@@ -56,9 +56,7 @@ run_scenario()
 	run=$(new_run "$scenario")
 	describe_run "$run" "$JOB" "$APPEND" "$CPUS" "$TIMEOUT"
 	set_clock "$run" "$i" "$REALTIME"
-	[ -z "$RESULTS" ] || printf '%s\n' "$RESULTS" >"$run/must-match"
-	[ -z "$MAY_FAIL" ] || printf '%s\n' "$MAY_FAIL" >"$run/may-fail"
-	[ -z "$MAY_SKIP" ] || printf '%s\n' "$MAY_SKIP" >"$run/may-skip"
+	describe_expected "$run"
 	# shellcheck disable=SC2086
 	obj=$("$LAB/build.sh" --copy "$run" "$BASE" "$series" $CONFIGS) || status=$?
 	case $status in
