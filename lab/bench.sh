@@ -12,7 +12,8 @@
 #   times    by wall clock, for each HZ (default: 1000 250 100).  The kernels are
 #            booted in turn, N times (default 3), and each boot repeats each
 #            measurement, so that what disturbs the host disturbs them all
-#   counts   the grace periods and the kworkers that the release of a VM takes, by
+#   counts   the grace periods and the kworkers that the release of a VM takes, and
+#            the grace periods of a PIT's release, and of its reinjection's end, by
 #            tracing, in one boot of each kernel
 #   locks    resampler_lock in lock_stat, in N boots
 #   remedies what the release of a VM with 240 irqfds takes, and for how long
@@ -116,6 +117,8 @@ count_job()
 			echo "releases $kind $n"
 		done
 	done
+	echo 'releases plain 0 close-pit kvm_free_pit'
+	echo 'releases plain 0 reinject-off kvm_vm_ioctl_reinject'
 }
 
 virtual_job()

@@ -175,7 +175,7 @@ patched_series()
 
 	if [ "$2" = no ]; then
 		echo none
-	elif [ -d "$TOP/patches/${2%%[/+@]*}" ]; then
+	elif [ -n "$2" ] && [ -d "$TOP/patches/${2%%[/+@]*}" ]; then
 		echo "$2"
 	else
 		series=$(wanted_series "$1") || exit

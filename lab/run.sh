@@ -8,8 +8,8 @@
 # after Ctrl-C.
 #
 # In a scenario, PATCHED is `no`, `yes` (the first series of its base, but for what
-# is not for merging), `yes+ITEM...` (and more), the name of another series, or
-# `ITEM+ITEM...` (parts of the first, see lab/series.sh).  RESULTS has a regexp in
+# is not for merging), `yes+ITEM...` (and more), another series, as a SPEC (see
+# lab/series.sh), or `ITEM+ITEM...` (parts of the first).  RESULTS has a regexp in
 # each line; if some line of the tests' output does not match each of them, the
 # verdict is FAIL.  MAY_FAIL and MAY_SKIP have regexps of the cases that may fail or be
 # skipped, which any other may not.  EXTRA=yes keeps it out of `make test`, ARCH=arm64

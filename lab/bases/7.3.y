@@ -2,5 +2,5 @@
 # served, the package with its tree is.  Has the scheduler's fix.
 SUITE=trixie-backports
 PACKAGE=linux-source-7.3
-SERIES=kvm-next
+SERIES="kvm-next mshv cocci"
 CONFIGS="base hang lockdep"
