@@ -4,7 +4,7 @@
 #
 # Check each patch of each series of each base, on top of those before it and, in a
 # stack, of the series before it, and end with a table, patch by check; the outputs
-# are in check.log of the base's directory in cache/build.  Exit status 0 if nothing
+# are in check-SERIES.log of the base's directory in cache/build.  Exit status 0 if nothing
 # failed, 1 if something did.  With --quick, only what takes no compiler.
 #
 #   trip     patches -> commits (by git am) -> patches is the identity
@@ -419,7 +419,7 @@ check_series()
 		lock "build-$(basename "$src")"
 	fi
 	"$LAB/series.sh" checkout "$src" "$whole"
-	log=$obj/check.log
+	log=$obj/check-$series.log
 	: >"$log"
 	mapfile -t commits < <(git -C "$src" rev-list --reverse stock..HEAD)
 	mapfile -t mails < <("$LAB/series.sh" list "$whole")
@@ -457,4 +457,4 @@ done
 	(IFS=$'\t'; printf '%s\tpatch\n' "${head[*]}")
 	cat "$table"
 } | columns
-! grep -q FAIL "$table" || { say "a check failed, see check.log in ${CACHE#"$TOP"/}/build"; exit 1; }
+! grep -q FAIL "$table" || { say "a check failed, see the logs named above"; exit 1; }
