@@ -19,6 +19,7 @@ allnoconfig:
 bzImage:
 	@echo '  CC      virt/kvm/eventfd.o'
 	cp virt/kvm/eventfd.c $(O)/bzImage
+	touch $(O)/System.map
 	! grep '^error:' virt/kvm/eventfd.c
 	! grep '^hang' virt/kvm/eventfd.c || sleep 60
 	echo built >>$(O)/times-built

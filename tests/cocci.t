@@ -6,7 +6,7 @@
 . "$(dirname "$0")/tap.sh"
 
 if ! command -v spatch >/dev/null; then
-	echo "ok cocci # SKIP no spatch (coccinelle)"
+	printf '%s\n' "ok cocci # SKIP no spatch (coccinelle)" 1..1
 	exit
 fi
 
@@ -160,3 +160,5 @@ ok "kvm-next/1: none" finds_in kvm-next/1 "$kvm" 0
 ok "kvm-next: none" finds_in kvm-next "$kvm" 0
 ok "stock: Hyper-V's irqfds have two" finds_in none "$mshv" 2
 ok "mshv: none" finds_in mshv "$mshv" 0
+
+plan

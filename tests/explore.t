@@ -149,3 +149,5 @@ ok "explore: what does not boot at all is a failure" eval '! "$explore" --seeds 
 ok "explore: unknown scenario" fails 2 "lab: unknown scenario 'nonsense'" "$explore" nonsense
 ok "explore: bad seeds" fails 2 'lab: --seeds needs N or FROM-TO' "$explore" --seeds x some
 ok "explore: unknown mutant" fails 2 "lab: no mutant 'x'" "$explore" --mutant x some
+
+plan

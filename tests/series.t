@@ -28,6 +28,7 @@ commit_stock
 
 # A lab of our own, with a series that make tree can start from.
 cp -r "$TOP/lab" "$tmp/lab"
+sed -i 's/^SERIES=.*/SERIES=kvm-next/' "$tmp/lab/bases/7.3.y"
 mkdir -p "$tmp/patches/kvm-next" "$tmp/patches/6.18.y"
 git -C "$TREE" checkout -qb first
 git -C "$TREE" commit -q --allow-empty -m start

@@ -18,6 +18,7 @@ echo '*.c diff=cpp' >"$TREE/.gitattributes"
 commit_stock
 
 cp -r "$TOP/lab" "$tmp/lab"
+sed -i 's/^SERIES=.*/SERIES=kvm-next/' "$tmp/lab/bases/7.3.y"
 series=$tmp/lab/series.sh
 next=$tmp/patches/kvm-next
 export_next()
