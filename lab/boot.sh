@@ -13,7 +13,7 @@
 #            lab/guest, or an applet of busybox; the kernel's modules are at hand
 #   append   parameters for the kernel's command line
 #   cpus     number of the guest's CPUs
-#   timeout  seconds of wall-clock time that QEMU may take
+#   timeout  seconds of wall-clock time that QEMU may take; with a seed, twentyfold
 #   gdb      optional: that it's there makes QEMU wait for gdb on RUN/gdb.sock
 #   seed     optional: that it's there makes the guest's clock count instructions,
 #            and skip what time the guest is idle; what the guest does then is the
@@ -176,9 +176,10 @@ fi
 : >"$run/console"
 : >"$run/results"
 
-# In virtual time, what hangs is for the guest's own watchdogs to tell.
+# In virtual time, what hangs is for the guest's own watchdogs to tell, however slow
+# the host is; this is for a guest that has none.
 limit=$(cat "$run/timeout")
-[ ! -f "$run/seed" ] || limit=$((limit * 5))
+[ ! -f "$run/seed" ] || limit=$((limit * 20))
 start=$(date +%s)
 status=0
 (cd "$run" && exec setpriv --pdeathsig TERM -- timeout --foreground -k 5 "$limit" \
