@@ -316,7 +316,22 @@ lock_stat()
 	done
 }
 
-# The median time that a release takes, as such, and then, traced, what it does.
+# remedies_row KERNEL: the median of the first command's times, and the range of what
+# was counted.
+remedies_row()
+{
+	tr -d '\r' <"$run/results" | sed '/^lab: exit/q' | sort -t, -k6,6n |
+		awk -F, -v ORS= -v kernel="$1" '/^close-vm,/ && ++n == 5 { print kernel "," $6 "," }'
+	tr -d '\r' <"$run/results" | awk -F, -v OFS=, '
+		function range(i)	{ return min[i] == max[i] ? min[i] : min[i] "-" max[i] }
+		/^release,/		{ for (i = 4; i <= 5; i++) {
+						if (!(i in min) || $i < min[i]) min[i] = $i
+						if ($i > max[i]) max[i] = $i } }
+		/^hold,/		{ hold = $5 }
+		END			{ print range(4), range(5), hold }'
+}
+
+# The time that a release takes, as such, and then, traced, what it does.
 remedies()
 {
 	local kernel
@@ -326,11 +341,7 @@ remedies()
 		boot virtual 1 "remedies-$kernel" "$kernel" "irqfd_perf_test -o close-vm -k distinct -n 240 -r 9
 releases distinct 240
 holds distinct 240" base trace
-		tr -d '\r' <"$run/results" | sort -t, -k6,6n | awk -F, -v OFS=, -v kernel="$kernel" '
-			/^close-vm,.*,[0-9.]+$/ && ++n == 5	{ us = $6 }
-			/^release,/			{ gps = $4; workers = $5 }
-			/^hold,/			{ hold = $5 }
-			END				{ print kernel, us, gps, workers, hold }' >>"$out/remedies.csv"
+		remedies_row "$kernel" >>"$out/remedies.csv"
 	done
 }
 

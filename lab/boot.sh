@@ -13,13 +13,13 @@
 #            lab/guest, or an applet of busybox; the kernel's modules are at hand
 #   append   parameters for the kernel's command line
 #   cpus     number of the guest's CPUs
-#   timeout  seconds of wall-clock time that QEMU may take
+#   timeout  seconds of wall-clock time that QEMU may take; with a seed, twentyfold
 #   gdb      optional: that it's there makes QEMU wait for gdb on RUN/gdb.sock
 #   seed     optional: that it's there makes the guest's clock count instructions,
 #            and skip what time the guest is idle; what the guest does then is the
-#            same most times, whatever the host does, and recorded.  The number in it
-#            says for how long the guest waits before its job, up to a second, which
-#            makes each another schedule
+#            same most times, whatever the host does, and with one CPU, recorded.  The
+#            number in it says for how long the guest waits before its job, up to a
+#            second, which makes each another schedule
 #   shift    optional: an instruction takes 2^SHIFT nanoseconds then, by default 4, as
 #            a slower guest takes less of the host's time for as much of its own
 #
@@ -32,7 +32,7 @@
 #   console       the kernel's messages
 #   results       the tests' output
 #   seconds       how long it took
-#   recording     with a seed: what QEMU needs to do just the same again
+#   recording     with a seed and one CPU: what QEMU needs to do just the same again
 #
 # --prepare makes initramfs.cpio, and boots nothing.  --again boots what is there:
 # kernel and initramfs.cpio, by qemu-command if that is there, too.
@@ -127,13 +127,15 @@ memory()
 # qemu_command: in the array qemu.
 qemu_command()
 {
-	local seed='' append tcg=(-accel "tcg,thread=multi")
+	local seed='' record='' append tcg=(-accel "tcg,thread=multi")
 
 	append=$(cat "$run/append")
 	if [ -f "$run/seed" ]; then
 		seed=$(cat "$run/seed")
+		# QEMU cannot record more than one.
+		[ "$(cat "$run/cpus")" != 1 ] || record=",rr=record,rrfile=recording"
 		append="nokaslr norandmaps lab_delay=$(delay "$seed") $append"
-		tcg=(-accel "tcg,thread=single" -icount "shift=$(cat "$run/shift" 2>/dev/null || echo 2),sleep=off,rr=record,rrfile=recording"
+		tcg=(-accel "tcg,thread=single" -icount "shift=$(cat "$run/shift" 2>/dev/null || echo 2),sleep=off$record"
 		     -rtc "base=2026-01-01T00:00:00,clock=vm")
 	fi
 	qemu=(-nodefaults -no-user-config -display none -no-reboot
@@ -174,9 +176,10 @@ fi
 : >"$run/console"
 : >"$run/results"
 
-# In virtual time, what hangs is for the guest's own watchdogs to tell.
+# In virtual time, what hangs is for the guest's own watchdogs to tell, however slow
+# the host is; this is for a guest that has none.
 limit=$(cat "$run/timeout")
-[ ! -f "$run/seed" ] || limit=$((limit * 5))
+[ ! -f "$run/seed" ] || limit=$((limit * 20))
 start=$(date +%s)
 status=0
 (cd "$run" && exec setpriv --pdeathsig TERM -- timeout --foreground -k 5 "$limit" \

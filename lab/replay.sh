@@ -6,8 +6,9 @@
 # Boot a run in virtual time (a directory of lab/run.sh, lab/explore.sh, ...) again, N times,
 # by the same command, kernel and files, and say whether the outcome, i.e. the
 # verdict, and what the tests print, is the same to the byte, and the console, too.
-# QEMU has recorded what instruction each interrupt came at (QEMU's record/replay), as
-# counting instructions alone is not enough on a busy host, see docs/schedules.md.
+# With one CPU, QEMU has recorded at which instruction each interrupt came, as to count
+# instructions is not enough on a busy host; with more, it does not, and what is
+# repeated may be another schedule, see docs/schedules.md.
 # Exit status 0 if the outcome is the same each time, 1 if not, 2 if a boot was
 # not possible, 130 after Ctrl-C.
 #
@@ -38,7 +39,7 @@ esac
 [ $# = 1 ] || die "which run?" "lab/replay.sh --help"
 old=${1%/}
 [ -f "$old/seed" ] || die "$old is no run in virtual time" "of lab/run.sh, say"
-for file in kernel initramfs.cpio qemu-command verdict recording; do
+for file in kernel initramfs.cpio qemu-command verdict; do
 	[ -s "$old/$file" ] || die "no $file in $old"
 done
 

@@ -95,7 +95,7 @@ ok "build: an optional symbol that the kernel knows is set, another is no error"
 
 run=$tmp/run
 mkdir -p "$run" "$none/arch/x86/boot" "$none/usr"
-touch "$none/arch/x86/boot/bzImage" "$none/usr/gen_init_cpio" "$none/kvm.ko"
+touch "$none/arch/x86/boot/bzImage" "$none/usr/gen_init_cpio" "$none"/{kvm.ko,System.map}
 ok "build: --copy takes what a boot needs, and says what that is" eval '"$build" --copy "$run" 7.3.y none fine &&
 	[ -f "$run/kernel" ] && [ -f "$run/gen_init_cpio" ] && [ -f "$run/modules/kvm.ko" ] && cmp "$none/.config" "$run/config" &&
 	grep -qx "series: none" "$run/built-from" && grep -qx "fragments: fine" "$run/built-from"'
