@@ -143,7 +143,8 @@ ok "run: what a scenario wants of the results is there for the judge" eval '
 	[ "$(wc -l <"$tmp"/wants/*/must-match)" = 2 ]'
 sed 's/wants/dies/' "$tmp/lab/scenarios/wants" >"$tmp/lab/scenarios/dies"
 printf '#!/bin/sh\ncase $1 in *dies*) exit 2 ;; esac\n' >"$tmp/lab/boot.sh"
-printf '#!/bin/sh\ncase $1 in *dies*) kill -INT $PPID ;; esac\n' >"$tmp/lab/interrupted.sh"
+# Not SIGINT, which is ignored in what runs in the background.
+printf '#!/bin/sh\ncase $1 in *dies*) kill -TERM $PPID ;; esac\n' >"$tmp/lab/interrupted.sh"
 # ends STATUS: with what there is by then, and not what would follow.
 ends()
 {
