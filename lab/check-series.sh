@@ -338,7 +338,8 @@ baseline()
 
 	set_variant "$1"
 	# shellcheck disable=SC2086
-	mapfile -t files < <(cd "$TOP/patches" && find $SERIES -name '*.patch' -exec sed -n 's,^--- a/,,p' {} + | sort -u)
+	mapfile -t files < <(cd "$TOP/patches" && find $SERIES -name '*.patch' -exec sed -n 's,^--- a/,,p' {} + | sort -u |
+		xargs git -C "$src" ls-tree -r --name-only stock --)
 	mapfile -t others < <(objects_outside "${files[@]}")
 	key=$({ git -C "$src" rev-parse stock; cat "${configs[@]}"; echo "$module" "${vmake[@]}" "${others[@]}"
 		"${cross}gcc" --version; sparse --version; } | sha1sum)
