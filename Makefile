@@ -36,7 +36,7 @@ help:
 	@echo '     BASES="NAME..."         ... of those bases only; installs cross compilers, sparse, coccinelle'
 	@echo 'make check-docs              the documentation that the series touches, built; no new warning'
 	@echo 'make bench                   how long teardown takes, in virtual time: stock, fixes, series; a table'
-	@echo '     PART=NAME               ... times (by wall clock; HZ="1000 100"), counts, locks, or all'
+	@echo '     PART=NAME               ... times (by wall clock; HZ="1000 100"), counts, locks, remedies, or all'
 	@echo 'make model                   the Spin models: bad variants fail, good ones pass; a table'
 	@echo 'make deps                    install through apt what the lab needs'
 	@echo 'make clean                   remove built kernels and selftests'
