@@ -16,9 +16,11 @@ import re
 import sys
 from pathlib import Path
 
+import deadlock
+from judge import badness, read
+
 SEEDS_SHOWN = 8
 
-STAMP = re.compile(r"^(?:<\d+>)?\[ *(\d+\.\d+)\](?:\[ *[TC]\d+\])? ?")
 ENDED = re.compile(r"lab: command \d+ ended, status (\d+)(.*)")
 HUNG = re.compile(r"^# Hung: .* for (\d+) ms$", re.M)
 
@@ -38,17 +40,6 @@ def interval(k: int, n: int) -> str:
     return f"{100 * low:.0f}-{100 * high:.0f} %"
 
 
-def read(path: Path) -> str:
-    """Serial ports deliver carriage returns, and NUL bytes."""
-    return path.read_bytes().decode("latin-1").replace("\r", "").replace("\0", "")
-
-
-def badness(kinds: tuple[str, ...]) -> list[re.Pattern[str]]:
-    lines = (Path(__file__).parent / "badness").read_text().splitlines()
-    split = (line.split("\t", 1) for line in lines if "\t" in line and line[0] != "#")
-    return [re.compile(pattern.replace("[[:space:]]", r"\s")) for kind, pattern in split if kind in kinds]
-
-
 class Run:
     """One boot, judged."""
 
@@ -56,15 +47,13 @@ class Run:
         self.seed = int((path / "seed").read_text())
         self.verdict = (path / "verdict").read_text().split("\n", 1)[0]
         self.results = read(path / "results")
-        self.console: list[tuple[float, str]] = []
-        for line in read(path / "console").split("\n"):
-            if stamp := STAMP.match(line):
-                self.console.append((float(stamp[1]), line[stamp.end():]))
+        lines = deadlock.split(read(path / "console"))
+        self.console = [(float(time), line) for time, line in lines if time != "?"]
 
     def schedule(self) -> str:
         """What few schedules have in common: results, context switches, interrupts."""
         counts = [ended[2] for _, line in self.console if (ended := ENDED.match(line))]
-        return hashlib.sha1("\n".join([self.results, *counts]).encode("latin-1")).hexdigest()
+        return hashlib.sha1("\n".join([self.results, *counts]).encode()).hexdigest()
 
     def failed_at(self) -> float | None:
         """When that began which the kernel, or the status of a command, tells of; a
@@ -74,7 +63,7 @@ class Run:
         if logged and hung:
             return logged[0] - max(hung) / 1000
         for time, line in self.console:
-            if any(pattern.search(line) for pattern in BAD):
+            if any(pattern.search(line) for pattern in BAD.values()):
                 return time
             if (ended := ENDED.match(line)) and ended[1] not in ("0", "4"):
                 return time
@@ -110,6 +99,6 @@ def main(args: list[str]) -> None:
             print("\t".join(row))
 
 
-BAD = badness(("HANG", "SPLAT"))
+BAD = badness()
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -86,19 +86,15 @@ boot_cell()
 # summarise VERSION CELL: a row, from the lines of boot_cell.
 summarise()
 {
-	sort -t$'\t' -k2n | awk -F'\t' -v version="$1" -v cell="$2" '
+	sort -t$'\t' -k2n | awk -F'\t' -v version="$1" -v cell="$2" -v explore="$LAB/explore.py" '
 	$1 == "DEADLOCK" { n++; k++; if ($2 != "") at[++m] = $2 }
 	$1 == "PASS"	 { n++ }
 	$1 != "DEADLOCK" && $1 != "PASS" { other = other " " $1 }
 	END {
 		split(cell, c, ",")
-		z = 1.96; n += 0; k += 0; p = n ? k / n : 0; d = n ? 1 + z * z / n : 1
-		mid = n ? (p + z * z / (2 * n)) / d : 0.5
-		half = n ? z / d * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) : 0.5
-		low = k ? mid - half : 0; high = n && k == n ? 1 : mid + half
+		("python3 \"" explore "\" wilson " k + 0 " " n + 0) | getline interval
 		median = m % 2 ? at[(m + 1) / 2] : (at[m / 2] + at[m / 2 + 1]) / 2
-		printf "%s\t%s\t%s\t%d of %d\t%.0f-%.0f %%\t%s\t%s\n", version, c[2], c[3], k, n,
-			100 * low, 100 * high,
+		printf "%s\t%s\t%s\t%d of %d\t%s\t%s\t%s\n", version, c[2], c[3], k, n, interval,
 			m ? sprintf("%.1f (%.1f-%.1f)", median, at[1], at[m]) : "-", other
 	}'
 }
