@@ -130,6 +130,9 @@ qemu_command()
 	local seed='' record='' append tcg=(-accel "tcg,thread=multi")
 
 	append=$(cat "$run/append")
+	# By default, the kernel tells of ten hung tasks only, and of those that wait for a
+	# lock, whose owner it names, none may be among them.
+	! grep -q '^CONFIG_DETECT_HUNG_TASK=y' "$run/config" || append="sysctl.kernel.hung_task_warnings=-1 $append"
 	if [ -f "$run/seed" ]; then
 		seed=$(cat "$run/seed")
 		# QEMU cannot record more than one.
