@@ -18,7 +18,7 @@
 #   locks    resampler_lock in lock_stat, in N boots
 #   remedies what the release of a VM with 240 irqfds takes, and for how long
 #            resampler_lock is held, in one boot of each kernel, and of stock with
-#            the cleanup workqueue unbound (patches/remedies); one CPU, virtual time
+#            each of patches/remedies; one CPU, virtual time
 #   all      all of them
 #
 # The guests have two CPUs, or CPUS in the environment, but for virtual.
@@ -74,9 +74,9 @@ series_of()
 
 	series=$(series_of_base "$NEWEST_BASE")
 	case $1 in
-	stock|unbound)	echo none ;;
 	fixes)	echo "$series/1" ;;
 	series)	echo "$series" ;;
+	*)	echo none ;;
 	esac
 }
 
@@ -150,7 +150,10 @@ boot()
 		shift
 	fi
 	run=$(new_run "bench-$2")
-	[ "$3" != unbound ] || options=(--mutant "$TOP/patches/remedies/0002-wq-unbound-7.3.patch")
+	case $3 in
+	unbound)	options=(--mutant "$TOP/patches/remedies/0002-wq-unbound-7.3.patch") ;;
+	preempt)	options=(--mutant "$TOP/patches/remedies/0003-preempt-disable.patch") ;;
+	esac
 	"$LAB/build.sh" --copy "$run" "${options[@]}" "$NEWEST_BASE" "$(series_of "$3")" "${@:5}" >/dev/null ||
 		{ [ $? = 2 ] || die "$3 does not build" "see above"; exit 2; }
 	describe_run "$run" "$4" "" "$1" 900
@@ -337,7 +340,7 @@ remedies()
 	local kernel
 
 	echo "kernel,microseconds,grace periods,kworkers,lock held at most" >"$out/remedies.csv"
-	for kernel in stock unbound fixes series; do
+	for kernel in stock preempt unbound fixes series; do
 		boot virtual 1 "remedies-$kernel" "$kernel" "irqfd_perf_test -o close-vm -k distinct -n 240 -r 9
 releases distinct 240
 holds distinct 240" base trace
