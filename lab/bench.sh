@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Usage: lab/bench.sh [--times N] [--only PART] [HZ...]
+#        lab/bench.sh --check
 #
 # How long irqfds take to assign and to tear down: stock, with the fixes of the
 # series (the first of the stack), and with the whole series; the same
@@ -23,6 +24,11 @@
 #
 # The guests have two CPUs, or CPUS in the environment, but for virtual.
 #
+# --check measures the series alone, in virtual time, and compares the fastest of ten
+# of each operation, which no tick has disturbed, with docs/virtual.csv, which is the
+# virtual.csv of an earlier run.  Exit status 1 if one takes more than 2 % longer, 4 if
+# that was measured with another kernel version, compiler or QEMU: a new one is to be put there.
+#
 # Leaves in runs/DATE-bench
 #
 #   virtual.csv       cpus,kernel,operation,kind,irqfds,repetition,microseconds
@@ -44,6 +50,15 @@ usage_if_asked "$@"
 
 times=3
 only=virtual
+KERNELS='stock fixes series'
+RECORDED=$TOP/docs/virtual.csv
+if [ "${1:-}" = --check ]; then
+	[ $# = 1 ] || die "--check takes nothing else" "lab/bench.sh --help"
+	[ -f "$RECORDED" ] || die "no ${RECORDED#"$TOP"/}" "copy the virtual.csv of a run there"
+	check=yes
+	KERNELS=series
+	shift
+fi
 while [[ ${1:-} = --* ]]; do
 	case $1 in
 	--times)
@@ -64,7 +79,6 @@ for hz; do
 	[ "$hz" = 1000 ] || [ -f "$LAB/configs/hz$hz" ] || die "no fragment for HZ=$hz" "100, 250 or 1000"
 done
 
-KERNELS='stock fixes series'
 CPUS=${CPUS:-2}
 
 # series_of KERNEL: as lab/series.sh takes it.
@@ -177,14 +191,25 @@ measurements()
 	tr -d '\r' <"$run/results" | grep -E '^[a-z0-9-]+,[a-z]+,[0-9]+,[0-9]+,[0-9]+,[0-9.]+$' || true
 }
 
+# What a time in virtual time depends on, beside the sources, of $run.
+made_with()
+{
+	echo "Linux $(sed -n 's,^# Linux/[^ ]* \([^ ]*\) .*,\1,p' "$run/config")," \
+	     "$(sed -n 's/^CONFIG_CC_VERSION_TEXT="\(.*\)"/\1/p' "$run/config")," \
+	     "$(sed -n '1s/^# //p' "$run/qemu-command")"
+}
+
 virtual()
 {
 	local cpus kernel
 
-	echo cpus,kernel,operation,kind,irqfds,repetition,microseconds >"$out/virtual.csv"
 	for cpus in 1 2; do
 		for kernel in $KERNELS; do
 			boot virtual "$cpus" "virtual-$cpus-$kernel" "$kernel" "$(virtual_job)" base
+			[ -f "$out/virtual.csv" ] || {
+				echo "# $(made_with)"
+				echo cpus,kernel,operation,kind,irqfds,repetition,microseconds
+			} >"$out/virtual.csv"
 			measurements | awk -F, -v OFS=, -v head="$cpus,$kernel" '
 				{ print head, $1, $2, $3, $5, $6 }' >>"$out/virtual.csv"
 		done
@@ -195,7 +220,7 @@ virtual()
 # cent of them; ratios are stock's time to the kernel's.
 virtual_table()
 {
-	sed 1d "$out/virtual.csv" | datamash -s -t, -g 1,3,4,5,2 median 7 min 7 max 7 | awk -F, -v OFS='\t' '
+	sed 1,2d "$out/virtual.csv" | datamash -s -t, -g 1,3,4,5,2 median 7 min 7 max 7 | awk -F, -v OFS='\t' '
 	{ key = $1 OFS $2 OFS $3 OFS $4; m[key, $5] = $6
 	  cell[key, $5] = sprintf("%.1f (%.1f %%)", $6, $6 ? 100 * ($8 - $7) / $6 : 0)
 	  if (!(key in seen)) { seen[key]; keys[++n] = key } }
@@ -210,6 +235,38 @@ virtual_table()
 			      ratio(key, "fixes"), ratio(key, "series")
 		}
 	}' | { read -r head; printf '%s\n' "$head"; sort -t $'\t' -k1,1n -k2,3 -k4,4n; } | columns
+}
+
+# compare: the series' times with what was recorded.
+compare()
+{
+	local now then
+
+	now=$(sed -n 1p "$out/virtual.csv") then=$(sed -n 1p "$RECORDED")
+	if [ "$now" != "$then" ]; then
+		echo "lab: not compared: measured with ${now#\# }, recorded with ${then#\# }" >&2
+		exit 4
+	fi
+	cat "$RECORDED" "$out/virtual.csv" | awk -F, -v OFS='\t' '
+	/^#/ { file++ }
+	$2 == "series" {
+		key = $1 OFS $3 OFS $4 OFS $5
+		if (!((file, key) in min) || $7 + 0 < min[file, key]) min[file, key] = $7 + 0
+		keys[key]
+	}
+	END {
+		print "CPUs", "operation", "irqfds", "number", "recorded us", "us", "%"
+		for (key in keys) {
+			old = min[1, key]; new = min[2, key]
+			worse = !old || !new || new > 1.02 * old
+			bad = bad || worse
+			print key, old, new, (old ? sprintf("%+.1f", 100 * (new - old) / old) : "-") (worse ? " SLOWER" : "")
+		}
+		exit bad || !length(keys)
+	}' >"$out/compared" || bad=1
+	{ sed -n 1p "$out/compared"; sed 1d "$out/compared" | sort -t $'\t' -k1,1n -k2,3 -k4,4n; } | columns
+	[ "$bad" = 0 ] || echo "lab: slower than recorded (see the lines above)" >&2
+	exit "$bad"
 }
 
 measure()
@@ -377,6 +434,10 @@ trap 'exit 130' INT TERM
 bad=0
 out=$(new_run bench)
 ! wanted virtual || virtual
+if [ -n "${check:-}" ]; then
+	[ "$bad" = 0 ] || exit 1
+	compare
+fi
 if wanted times; then
 	echo hz,kernel,boot,operation,kind,irqfds,threads,repetition,microseconds >"$out/times.csv"
 	for hz; do

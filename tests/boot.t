@@ -117,6 +117,10 @@ printf '#!/bin/sh\necho PASS >$1/verdict; echo PASS\n' >"$tmp/lab/judge.py"
 cat >"$tmp/lab/boot.sh" <<'END'
 #!/bin/sh
 [ "$(cat "$1/seed" "$1/shift" | tr -d '\n')" = 00 ] || exit 0
+echo "# Linux/x86 7.3.4 Kernel Configuration" >"$1/config"
+echo 'CONFIG_CC_VERSION_TEXT="gcc 12"' >>"$1/config"
+echo "# QEMU 7" >"$1/qemu-command"
+echo 1 >"$1/seconds"
 case $1 in *stock*) us=200 ;; *) us=100 ;; esac
 echo "lab: run x" >"$1/results"
 for n in 0 1 2; do
@@ -126,6 +130,29 @@ END
 ok "bench: a table of medians, spreads and ratios" eval 'LAB_RUNS=$tmp/runs "$tmp/lab/bench.sh" >"$tmp/table" &&
 	grep -qx "1  *deassign  *plain  *240  *201.0 (1.0 %)  *101.0 (2.0 %)  *101.0 (2.0 %)  *1.99  *1.99" "$tmp/table" &&
 	grep -q "^2  *deassign" "$tmp/table"'
+
+# recorded TIME [LINUX]: what another run has measured of the series.
+recorded()
+{
+	mkdir -p "$tmp/docs"
+	cat >"$tmp/docs/virtual.csv" <<-END
+	# Linux ${2:-7.3.4}, gcc 12, QEMU 7
+	cpus,kernel,operation,kind,irqfds,repetition,microseconds
+	1,series,deassign,plain,240,0,$1
+	1,series,deassign,plain,240,1,$1.5
+	1,stock,deassign,plain,240,0,1.0
+	2,series,deassign,plain,240,0,$1
+	END
+}
+export LAB_RUNS=$tmp/runs
+ok "bench: as fast as recorded" eval 'recorded 99 && "$tmp/lab/bench.sh" --check >"$tmp/out" && [ "$(grep -c +1.0 "$tmp/out")" = 2 ]'
+ok "bench: ... or faster" eval 'recorded 200 && "$tmp/lab/bench.sh" --check >"$tmp/out"'
+ok "bench: ... more than 2 % slower is a failure" eval 'recorded 97 && fails 1 "slower than recorded" "$tmp/lab/bench.sh" --check &&
+	[ "$(grep -c "+3.1 SLOWER" "$tmp/stdout")" = 2 ]'
+ok "bench: ... so is what was not measured" eval 'recorded 97 && echo 1,series,assign,plain,240,0,9 >>"$tmp/docs/virtual.csv" &&
+	fails 1 "slower than recorded" "$tmp/lab/bench.sh" --check && grep "assign .*SLOWER" "$tmp/stdout"'
+ok "bench: ... but not comparable with another kernel" eval 'recorded 97 7.3.5 && fails 4 "not compared: .*7.3.4.*7.3.5" "$tmp/lab/bench.sh" --check'
+unset LAB_RUNS
 
 cat >"$tmp/lab/scenarios/wants" <<'END'
 TITLE=wants
