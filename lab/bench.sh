@@ -240,11 +240,11 @@ virtual_table()
 # compare: the series' times with what was recorded.
 compare()
 {
-	local now then
+	local now old
 
-	now=$(sed -n 1p "$out/virtual.csv") then=$(sed -n 1p "$RECORDED")
-	if [ "$now" != "$then" ]; then
-		echo "lab: not compared: measured with ${now#\# }, recorded with ${then#\# }" >&2
+	now=$(sed -n 1p "$out/virtual.csv") old=$(sed -n 1p "$RECORDED")
+	if [ "$now" != "$old" ]; then
+		echo "lab: not compared: measured with ${now#\# }, recorded with ${old#\# }" >&2
 		exit 4
 	fi
 	cat "$RECORDED" "$out/virtual.csv" | awk -F, -v OFS='\t' '

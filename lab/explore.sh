@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Usage: lab/explore.sh [--seeds N|FROM-TO] [--jobs N] [--mutant NAME] SCENARIO|DIR...
+#        lab/explore.sh --quiet ...
 #
 # Boot each scenario (a file in lab/scenarios) in virtual time with many seeds, by
 # default 20, each another schedule that can be had again, see lab/boot.sh; N boots at a time
@@ -13,6 +14,8 @@
 # kselftest's, see lab/boot.sh.  APPEND=PARAMETERS, CPUS=N and TREE=DIR likewise (see
 # lab/run.sh).  --mutant builds the kernel with mutants/NAME.patch, or any other patch,
 # on top.
+#
+# --quiet: no table, but the directory of each exploration.
 #
 # An exploration is a directory of runs/, explore-SCENARIO-KEY, where KEY stands for
 # all that is booted; in it, seed-N is a run, for lab/replay.sh.  What is there is
@@ -48,8 +51,13 @@ if [ "${1:-}" = --one ]; then
 	exit
 fi
 
-first=1 last=20 jobs=$(nproc) mutant=''
+first=1 last=20 jobs=$(nproc) mutant='' quiet=''
 while [[ ${1:-} = --* ]]; do
+	if [ "$1" = --quiet ]; then
+		quiet=yes
+		shift
+		continue
+	fi
 	case $1=${2:-} in
 	--jobs=[1-9]*)		jobs=$2 ;;
 	--mutant=?*)		mutant=$2
@@ -77,10 +85,11 @@ what()
 # prepare SCENARIO: its directory is in $dir.
 prepare()
 {
-	local new obj status=0
+	local new obj status=0 name
 
+	name=$(basename "$1")
 	load_scenario "$1"
-	new=$(new_run "explore-$1")
+	new=$(new_run "explore-$name")
 	describe_run "$new" "${user_job:-$JOB}" "${user_append:-$APPEND}" "${user_cpus:-$CPUS}" "$TIMEOUT"
 	[ -n "$user_job" ] || describe_expected "$new"
 	# shellcheck disable=SC2086
@@ -90,7 +99,7 @@ prepare()
 	echo "$TITLE${mutant:+, $(basename "$mutant" .patch)}${user_job:+, $user_job}" >"$new/title"
 	echo "$EXPECT" >"$new/expect"
 	"$LAB/boot.sh" --prepare "$new"
-	dir=$RUNS/explore-$1-$(what "$new" | sha1sum | cut -c1-8)
+	dir=$RUNS/explore-$name-$(what "$new" | sha1sum | cut -c1-8)
 	[ -d "$dir" ] || mv -T "$new" "$dir"
 	rm -rf "$new"
 }
@@ -120,10 +129,14 @@ for scenario; do
 	dirs+=("$dir")
 	explore "$dir"
 done
-{
-	printf 'Linux\tkernel\tverdict\tboots\t95 %% interval\tearliest\tschedules\tseeds\n'
-	python3 "$LAB/explore.py" "${dirs[@]}"
-} | columns
+if [ -n "$quiet" ]; then
+	printf '%s\n' "${dirs[@]}"
+else
+	{
+		printf 'Linux\tkernel\tverdict\tboots\t95 %% interval\tearliest\tschedules\tseeds\n'
+		python3 "$LAB/explore.py" "${dirs[@]}"
+	} | columns
+fi
 for dir in "${dirs[@]}"; do
 	find "$dir" -path '*/seed-*/verdict' -exec head -qn 1 {} + | awk -v expect="$(cat "$dir/expect")" '
 		$0 != expect { exit 1 }' || exit 1

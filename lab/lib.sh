@@ -186,13 +186,16 @@ patched_series()
 	fi
 }
 
-# load_scenario NAME: set its variables and $series, what lab/build.sh wants.
+# load_scenario NAME|FILE: set its variables and $series, what lab/build.sh wants.
 load_scenario()
 {
-	[ -f "$LAB/scenarios/$1" ] || die "unknown scenario '$1'" "one of: $(names "$LAB/scenarios")"
+	local file=$1
+
+	[[ $file = /* ]] || file=$LAB/scenarios/$1
+	[ -f "$file" ] || die "unknown scenario '$1'" "one of: $(names "$LAB/scenarios")"
 	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' RESULTS='' MAY_FAIL='' MAY_SKIP='' TITLE='' REALTIME='' ARCH=x86_64
 	# shellcheck source=/dev/null
-	. "$LAB/scenarios/$1"
+	. "$file"
 	export ARCH
 	series=$(patched_series "$BASE" "$PATCHED") || exit
 }

@@ -4,21 +4,19 @@
 #
 # Prove that the tests can fail: for each mutant (default: all of mutants/TABLE),
 # a small patch on top of the series (with what of it is not for merging) that
-# breaks one invariant, build the kernel, boot it N times, and see whether the job
-# that must catch it does.  Then run the series itself under the very same jobs;
-# with the word `series`, do only that.
+# breaks one invariant, build the kernel, boot it in virtual time with N seeds, several
+# at a time (lab/explore.sh), and see whether the job that must catch it does.  Then run
+# the series itself under the very same jobs; with the word `series`, do only that.
 #
-# Ends with a table.  A mutant is caught if 9 of 10 runs catch it, the series is
-# clean if all runs are.  Exit status 0 if all mutants are caught and the series
-# is clean, 1 if not, 2 if a run was not possible, 130 after Ctrl-C.
+# Ends with a table.  A mutant is caught if 9 of 10 boots catch it, the series is
+# clean if all boots are.  Exit status 0 if all mutants are caught and the series
+# is clean, 1 if not, 2 if a boot was not possible, 130 after Ctrl-C.
 #
 # JOB=COMMAND in the environment is run instead of the job of the table, and may
 # take TIMEOUT=SECONDS (default 150).
 #
-# Of N boots in virtual time, the Nth has seed N, see lab/run.sh; those with three
-# CPUs are in real time.
-#
-# Each run leaves a directory in runs/; `make clean-runs` removes them.
+# Each row leaves a directory in runs/, as lab/explore.sh does, and boots nothing that
+# is there already, so that what was interrupted goes on; `make clean-runs` removes them.
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
@@ -47,79 +45,73 @@ rows()
 		awk -F'|' -v OFS='|' -v job="${JOB:-}" 'job != "" { $7 = job } { print }'
 }
 
-# build BASE CONFIGS [--mutant PATCH]: into the directory $run, too.
-build()
+# scenario NAME BASE CONFIGS CPUS APPEND JOB VERDICT: a file, its name in $scenario.
+scenario()
 {
 	local series
 
-	series=$(whole_series_of_base "$1") || exit
-	# Each time, as another run may have used the directory meanwhile.
-	# shellcheck disable=SC2086
-	"$LAB/build.sh" --copy "$run" "${@:3}" "$1" "$series" $2
+	series=$(whole_series_of_base "$2") || exit
+	scenario=$scenarios/$1
+	{
+		# These kernels have KVM's code for AMD built in, which finds no posted interrupts.
+		printf '%s=%q\n' TITLE "$1" BASE "$2" PATCHED "$series" CONFIGS "$3" CPUS "$4" \
+			APPEND "${5#-}" JOB "$6" EXPECT "$7" TIMEOUT "$TIMEOUT" \
+			MAY_SKIP '^kvm_irqfd_resampler/irq_bypass/'
+	} >"$scenario"
 }
 
-# boot I CPUS APPEND JOB: the Ith time, in $run; leaves in $seconds the longest time that one of
-# these took, in $said the test's own summary.
-boot()
+# explore [--mutant PATCH]: $scenario; the directory in $dir.
+explore()
 {
-	local took
+	local status=0
 
-	describe_run "$run" "$4" "$3" "$2" "$TIMEOUT"
-	# These kernels have KVM's code for AMD built in, which finds no posted interrupts.
-	echo '^kvm_irqfd_resampler/irq_bypass/' >"$run/may-skip"
-	# Three CPUs are for tests that spin, see lab/scenarios/patched-irq.
-	set_clock "$run" "$1" "$([ "$2" -lt 3 ] || echo yes)"
-	"$LAB/boot.sh" "$run"
-	"$LAB/judge.py" "$run" >/dev/null
-	took=$(cat "$run/seconds")
-	[ "$took" -le "$seconds" ] || seconds=$took
-	said=$(tr -d '\r' <"$run/results" | sed -n 's/^# \([0-9]* rounds, .*\)/\1/p' | tail -n 1)
+	# In the background, as a trap waits for what is not, and without a shell in between.
+	setpriv --pdeathsig TERM -- env -u JOB -u APPEND -u CPUS "$LAB/explore.sh" --quiet --seeds "$times" "$@" "$scenario" >"$scenario.dir" &
+	wait $! || status=$?
+	# It has said why.
+	[ "$status" -le 1 ] || exit "$status"
+	dir=$(cat "$scenario.dir")
 }
 
-# cannot_build STATUS WHAT: lab/build.sh has said why, unless it's the compiler.
-cannot_build()
-{
-	rm -rf "$run"
-	[ "$1" = 2 ] || die "$2 does not build" "see above"
-	exit 2
-}
-
-# report NAME BREAKS OBJ CONFIGS EXPECTED RESULT
+# report NAME BREAKS CONFIGS EXPECTED RESULT: with the longest time that a boot took, and
+# the test's own summary.
 report()
 {
-	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$(cat "$3/version")" "$4" "$5" "$6" "$seconds" "$said" >>"$table"
+	local seconds said
+
+	seconds=$(cat "$dir"/seed-*/seconds | sort -n | tail -n 1)
+	said=$(cat "$dir"/seed-*/results | tr -d '\r' | sed -n 's/^# \([0-9]* rounds, .*\)/\1/p' | tail -n 1)
+	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$(cat "$dir/version")" "$3" "$4" "$5" "$seconds" "$said" >>"$table"
 }
 
 # try_mutant NAME BREAKS BASE CONFIGS CPUS APPEND JOB VERDICT PATTERN
 try_mutant()
 {
-	local name=$1 breaks=$2 base=$3 configs=$4 verdict=$8 pattern=$9 obj i caught=0 seconds=0 said='' run
+	local i run caught=0 dir scenario
 
-	for ((i = 0; i < times; i++)); do
-		run=$(new_run "mutant-$name")
-		obj=$(build "$base" "$configs" --mutant "$MUTANTS/$name.patch") || cannot_build $? "mutant $name"
-		boot "$i" "$5" "$6" "$7"
-		if [ "$(head -n 1 "$run/verdict")" = "$verdict" ] &&
-		   grep -aqE -- "$pattern" "$run/results" "$run/console"; then
+	scenario "mutant-$1" "${@:3:6}"
+	explore --mutant "$MUTANTS/$1.patch"
+	for ((i = 1; i <= times; i++)); do
+		run=$dir/seed-$i
+		if [ "$(head -n 1 "$run/verdict")" = "$8" ] && grep -aqE -- "$9" "$run/results" "$run/console"; then
 			caught=$((caught + 1))
-			say "$name: caught after $(cat "$run/seconds") s"
 		else
-			say "$name: survived a run, see ${run#"$TOP"/}/verdict"
+			say "$1: survived a boot, see ${run#"$TOP"/}/verdict"
 		fi
 	done
 	[ $((caught * 10)) -ge $((times * 9)) ] || bad=1
-	report "$name" "$breaks" "$obj" "$configs" "$verdict" "caught $caught of $times"
+	report "$1" "$2" "$4" "$8" "caught $caught of $times"
 }
 
 # try_series BASE CONFIGS CPUS APPEND JOB
 try_series()
 {
-	local base=$1 configs=$2 obj i clean=0 seconds=0 said='' run
+	local i run clean=0 dir scenario
 
-	for ((i = 0; i < times; i++)); do
-		run=$(new_run series)
-		obj=$(build "$base" "$configs") || cannot_build $? "the series"
-		boot "$i" "$3" "$4" "$5"
+	scenario series "$@" PASS
+	explore
+	for ((i = 1; i <= times; i++)); do
+		run=$dir/seed-$i
 		if [ "$(head -n 1 "$run/verdict")" = PASS ]; then
 			clean=$((clean + 1))
 		else
@@ -127,7 +119,7 @@ try_series()
 		fi
 	done
 	[ "$clean" = "$times" ] || bad=1
-	report "(the series)" "$5" "$obj" "$configs" PASS "clean $clean of $times"
+	report "(the series)" "$5" "$2" PASS "clean $clean of $times"
 }
 
 # A mutant that is not in the table, or has no patch, must not cost a build.
@@ -157,12 +149,13 @@ results()
 		printf 'mutant\tbreaks, or job\tLinux\tconfig\texpected\tresult\tseconds\tlast run\n'
 		cat "$table"
 	} | columns
-	rm -f "$table" "$chosen"
+	rm -rf "$table" "$chosen" "$scenarios"
 }
 
 mkdir -p "$CACHE"
 table=$(mktemp -p "$CACHE")
 chosen=$(mktemp -p "$CACHE")
+scenarios=$(mktemp -d -p "$CACHE")
 trap results EXIT
 trap 'exit 130' INT TERM
 bad=0

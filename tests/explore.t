@@ -34,7 +34,7 @@ printf '#!/bin/sh\ncat "$1"\n' >"$2/gen_init_cpio"
 chmod +x "$2/gen_init_cpio"
 echo "$here"
 END
-# A guest that fails with every third seed, when its delay says; and, as files of the
+# A guest that fails with every third seed, or as many as a file says, when its delay says; and, as files of the
 # test's directory say, does not do the same as the last time.
 cat >"$tmp/bin/qemu-system-x86_64" <<'END'
 #!/bin/bash
@@ -44,7 +44,7 @@ delay=$(grep -o 'lab_delay=0.[0-9]*' <<<"$*")
 delay=${delay#*.}
 [[ $* = *rr=replay,rrfile=recording* && -s recording ]] || echo recorded >recording
 status=0
-[ $((10#${delay:-1} % 3)) != 0 ] || status=1
+[ $((10#${delay:-1} % $(cat "$here/every" 2>/dev/null || echo 3))) != 0 ] || status=1
 echo boot >>"$here/boots"
 [ ! -f "$here/broken" ] || exit 1
 [ ! -f "$here/slow" ] || exec tail -f "$here/slow"
@@ -130,22 +130,44 @@ ok "explore: none failed, and it says so" eval '"$explore" --seeds 1-2 --jobs 1 
 ok "explore: a run of it can be replayed" eval '"$replay" "$LAB_RUNS"/explore-slow-*/seed-2 | grep "the same to the byte"'
 ok "explore: a mutant" eval '"$explore" --mutant some --seeds 1 some >"$tmp/table" &&
 	grep -q "title, some" "$tmp/table" && tail -n 1 "$tmp/builds" | grep "^--mutant .*/some.patch --copy"'
+
+# lab/mutants.sh, with one that makes a test pass.
+mutants=$tmp/lab/mutants.sh
+mkdir -p "$tmp/patches/kvm-next"
+echo 'some | x | 7.3.y | base | 1 | - | some_test | PASS | ^lab: exit 0' >"$tmp/mutants/TABLE"
+: >"$tmp/boots"
+ok "mutants: caught, and the series clean" eval '"$mutants" --times 2 >"$tmp/table" && [ "$(boots)" = 4 ] &&
+	grep -E "^some +x +6.99 +base +PASS +caught 2 of 2 " "$tmp/table" && grep -E "series\\) +some_test +.* clean 2 of 2 " "$tmp/table"'
+ok "mutants: what was booted is not booted again" eval '"$mutants" --times 2 >"$tmp/table2" && [ "$(boots)" = 0 ] &&
+	cmp "$tmp/table" "$tmp/table2"'
+ok "mutants: 7 of 10 is not enough" eval '! "$mutants" --times 10 >"$tmp/table" && grep "caught 7 of 10" "$tmp/table"'
+rm -rf "$LAB_RUNS"
+echo 10 >"$tmp/every"
+ok "mutants: 9 of 10 is, but the series has to be clean" eval '! "$mutants" --times 10 >"$tmp/table" && grep "caught 9 of 10" "$tmp/table" &&
+	grep "clean 9 of 10" "$tmp/table"'
+sed -i 's/0$/1/' "$tmp/mutants/TABLE"
+ok "mutants: the right verdict is not enough" eval '! "$mutants" --times 2 >"$tmp/table" && grep "caught 0 of 2" "$tmp/table"'
+ok "mutants: another job" eval '! JOB="some_test -x" "$mutants" --times 1 >"$tmp/table" && grep -E "series\\) +some_test -x " "$tmp/table"'
+rm "$tmp/every"
 touch "$tmp/slow"
+# interrupted COMMAND...: in the middle of two boots.
 interrupted()
 {
-	"$explore" --seeds 20-21 some &
-	until [ "$(wc -l <"$tmp/boots")" = 2 ]; do sleep 0.1; done
+	: >"$tmp/boots"
+	rm -rf "$LAB_RUNS"
+	"$@" &
+	wait_for eval '[ "$(wc -l <"$tmp/boots")" = 2 ]' || return
 	kill $!
 	! wait $! || return
 	sleep 0.5
 	! pgrep -af "$tmp" || return
-	! ls -d "$LAB_RUNS"/explore-some-*/seed-2[01]
+	! ls -d "$LAB_RUNS"/explore-*/seed-*
 }
-: >"$tmp/boots"
-ok "explore: what is interrupted leaves nothing that runs, and no half a run" interrupted
+ok "explore: what is interrupted leaves nothing that runs, and no half a run" interrupted "$explore" --seeds 20-21 some
+ok "mutants: neither do they" interrupted "$mutants" --times 2
 rm "$tmp/slow"
 touch "$tmp/broken"
-ok "explore: what does not boot at all is a failure" eval '! "$explore" --seeds 11-11 some >"$tmp/table" && grep -E "FAIL +[0-9]+ of" "$tmp/table"'
+ok "explore: what does not boot at all is a failure" eval '! "$explore" --seeds 11-11 some >"$tmp/table" && grep -E "BOOT-ERROR +1 of 1 " "$tmp/table"'
 ok "explore: unknown scenario" fails 2 "lab: unknown scenario 'nonsense'" "$explore" nonsense
 ok "explore: bad seeds" fails 2 'lab: --seeds needs N or FROM-TO' "$explore" --seeds x some
 ok "explore: unknown mutant" fails 2 "lab: no mutant 'x'" "$explore" --mutant x some
