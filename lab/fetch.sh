@@ -187,28 +187,32 @@ busybox()
 	echo "$file"
 }
 
+# cannot WHAT LOG: with git's reason, or the last word of what failed.
+cannot()
+{
+	die "cannot $1: $(grep -m 1 -E '^(fatal|error): ' "$2" || tail -n 1 "$2")" "see $2"
+}
+
 # A clone shares objects with the user's tree, and leaves it alone.
 clone_tree()
 {
-	local tree=$1 dir=$2 tmp=$2.tmp commit
+	local tree=$1 dir=$2 tmp=$2.tmp log=$2.tmp.log commit
 
 	rm -rf "$tmp"
-	if git -C "$tree" rev-parse -q --verify HEAD >/dev/null 2>&1 &&
-	   [ "$(git -C "$tree" rev-parse --show-toplevel)" = "$tree" ]; then
-		commit=$(git -C "$tree" rev-parse HEAD)
+	if [ -e "$tree/.git" ]; then
+		commit=$(git -C "$tree" rev-parse --verify HEAD 2>"$log") || cannot "read $tree" "$log"
 		[ "$(git -C "$dir" rev-parse -q --verify stock 2>/dev/null)" != "$commit" ] || return 0
-		[ -z "$(git -C "$tree" status --porcelain -uno | sed -n 1p)" ] ||
+		[ -z "$(git --no-optional-locks -C "$tree" status --porcelain -uno | sed -n 1p)" ] ||
 			say "note: uncommitted changes of $tree are left out"
 		say "cloning $tree"
-		bound git clone -q --shared --no-checkout "$tree" "$tmp"
-		git -C "$tmp" tag -f stock "$commit" >/dev/null
-		bound git -C "$tmp" checkout -qf --detach stock
+		{ bound git clone -q --shared --no-checkout "$tree" "$tmp" &&
+		  git -C "$tmp" tag -f stock "$commit" >/dev/null &&
+		  bound git -C "$tmp" checkout -qf --detach stock; } 2>"$log" || cannot "clone $tree" "$log"
 	else
 		need_space 5000
 		say "copying $tree"
 		mkdir -p "$tmp"
-		bound cp -a "$tree/." "$tmp"
-		make_git "$tmp" || die "cannot copy $tree" "disk full?"
+		{ bound cp -a "$tree/." "$tmp" && make_git "$tmp"; } 2>"$log" || cannot "copy $tree" "$log"
 	fi
 	# Not from under a build.
 	lock "build-$(basename "$dir")"

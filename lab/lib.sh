@@ -38,10 +38,8 @@ export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}
 # Never in depend mode, faster though it is: it does not see `.incbin`, and so
 # takes an old kernel for a new one whose compressed size is the same.
 unset CCACHE_DEPEND
-# Applying patches must not need, or obey, the user's own git configuration, and
-# must not start to repack a kernel tree in the background.
-export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
-export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=gc.auto GIT_CONFIG_VALUE_0=0
+# Applying patches must not need, or obey, the user's own git configuration.
+export GIT_CONFIG_GLOBAL=$LAB/gitconfig GIT_CONFIG_SYSTEM=/dev/null
 export GIT_COMMITTER_NAME=lab GIT_COMMITTER_EMAIL=lab@localhost
 
 # say TEXT...: progress, with the time since the start, on the stderr that the

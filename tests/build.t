@@ -22,6 +22,8 @@ bzImage:
 	touch $(O)/System.map
 	! grep '^error:' virt/kvm/eventfd.c
 	! grep '^hang' virt/kvm/eventfd.c || sleep 60
+	! grep '^slow' virt/kvm/eventfd.c || { touch $(O)/began; timeout 60 sh -c 'until [ -e $(O)/go ]; do sleep 0.1; done'; }
+	-grep -E 'slow|quick' $(CURDIR)/virt/kvm/eventfd.c >>$(O)/seen
 	echo built >>$(O)/times-built
 END
 touch "$TREE/Kbuild"
@@ -125,6 +127,15 @@ ok "mutants: one that does not apply is one clear line" fails 2 'lab: mutant die
 	"$tmp/lab/mutants.sh" dies
 
 ok "TREE: is not written to" eval '[ -z "$(git -C "$TREE" status --porcelain)" ] && [ -z "$(git -C "$TREE" tag)" ]'
+ok "TREE: may be somebody else's" eval 'cp -r "$TREE" "$tmp/theirs" &&
+	GIT_TEST_ASSUME_DIFFERENT_OWNER=1 TREE=$tmp/theirs "$build" 7.3.y none fine'
+mkdir "$tmp/broken"
+touch "$tmp/broken/Kbuild"
+ok "TREE: without git, that cannot be copied, one clear line" fails 2 'lab: cannot copy .*/broken: make: .* No rule' \
+	env TREE="$tmp/broken" "$build" 7.3.y none fine
+echo 'gitdir: /nonexistent' >"$tmp/broken/.git"
+ok "TREE: that git cannot read, one clear line" fails 2 'lab: cannot read .*/broken: fatal: not a git repository' \
+	env TREE="$tmp/broken" "$build" 7.3.y none fine
 
 # Killed while it builds, with its process group.
 killed_half_way()
@@ -143,6 +154,26 @@ killed_half_way()
 	[ "$began" ] && "$build" 7.3.y none fine && [ ! -e "$none/half.o" ]
 }
 ok "build: killed half-way, the next run starts over" killed_half_way
+
+# While one builds, another commit is checked out in TREE, and another builds that.
+changes_meanwhile()
+{
+	local one two
+
+	echo slow >>"$TREE/virt/kvm/eventfd.c"
+	commit
+	"$build" 7.3.y none fine &
+	one=$!
+	wait_for test -e "$none/began" || return
+	sed -i s/slow/quick/ "$TREE/virt/kvm/eventfd.c"
+	commit
+	"$build" 7.3.y none fine 2>"$tmp/second" &
+	two=$!
+	wait_for grep -q 'waiting for another run that uses build-tree-' "$tmp/second"
+	touch "$none/go"
+	wait "$one" && wait "$two" && [ "$(paste -sd' ' "$none/seen")" = 'slow quick' ]
+}
+ok "TREE: that changes under a build waits for its end" changes_meanwhile
 
 echo 'error: expected declaration' >>"$TREE/virt/kvm/eventfd.c"
 commit
