@@ -4,7 +4,7 @@
 #
 # Run the tests (default: all of tests/*.t), each a script that prints TAP
 # results and, at its end, how many these are; end with one line of totals.  Exit
-# status 0 if none failed and some passed.
+# status 0 if none failed and some passed, 1 if not, 130 after Ctrl-C.
 
 . "$(dirname "$0")/../lab/lib.sh"
 usage_if_asked "$@"
@@ -13,6 +13,7 @@ usage_if_asked "$@"
 mkdir -p "$CACHE"
 results=$(mktemp -p "$CACHE")
 trap 'rm -f "$results" "$results.one"' EXIT
+trap 'exit 130' INT
 
 # run_test TEST: one that dies half-way, or just ends there, must not look like a short
 # one that passed.
@@ -20,7 +21,7 @@ run_test()
 {
 	local status=0 name=${1#"$TOP"/} n
 
-	"$1" | tee "$results.one" || status=$?
+	bound "$1" | tee "$results.one" || status=$?
 	n=$(grep -cE '^(not )?ok ' "$results.one" || true)
 	[ "$status" = 0 ] || echo "not ok $name ended with an error" | tee -a "$results.one"
 	[ "$(tail -n 1 "$results.one")" = "1..$n" ] || [ "$status" != 0 ] ||

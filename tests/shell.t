@@ -70,7 +70,8 @@ ok "bench: unknown part" fails 2 'lab: --only needs one of virtual, ' lab/bench.
 ok "build: --copy into what is no directory" fails 2 "lab: no directory '/nonexistent'" \
 	lab/build.sh --copy /nonexistent 7.3.y none base
 ok "a make above the lab is not heard of by the kernel's" eval '
-	[ "$(MAKEFLAGS=-j2 LC_ALL=xx bash -c ". lab/lib.sh; echo \${MAKEFLAGS-unset} \$LC_ALL")" = "unset C" ]'
+	[ "$(MAKEFLAGS=-j2 MFLAGS=-j2 MAKEOVERRIDES=ARCH=x LC_ALL=xx bash -c ". lab/lib.sh
+		echo \${MAKEFLAGS-unset} \${MFLAGS-unset} \${MAKEOVERRIDES-unset} \$LC_ALL")" = "unset unset unset C" ]'
 ok "judge: not a run" fails 2 'is not the directory of a run' lab/judge.py "$tmp"
 
 # A test must not pass that ends before its end.
@@ -83,6 +84,32 @@ ends_early()
 ok "tests: one that gets to its end" ends_early ''
 ok "tests: ... or does not, with an error" eval '! ends_early "exit 1" && grep "^not ok .* ended with an error" "$tmp/some"'
 ok "tests: ... or without" eval '! ends_early "exit 0" && grep "^not ok .* did not get to its end" "$tmp/some"'
+ok "tests: none waits for ever" eval '! grep -nE "^[[:space:]]*(until|while) .*(sleep|kill -0)" tests/*.t'
+
+# Ctrl-C is for all that are in the foreground; what runs in the background ignores it,
+# unless told otherwise.  `ok` runs what has a status of its own for it, as lab/run.sh.
+cat >"$tmp/some.t" <<END
+#!/bin/bash
+. "$TOP/tests/tap.sh"
+ok one bash -c 'trap "exit 130" INT; touch "\$0"; sleep 60' "$tmp/began"
+ok two touch "$tmp/more"
+plan
+END
+printf '#!/bin/bash\ntouch %s\n' "$tmp/more" >"$tmp/next.t"
+chmod +x "$tmp/next.t"
+ctrl_c()
+{
+	local status=0
+
+	rm -f "$tmp/began"
+	LAB_CACHE=$tmp/cache setsid env --default-signal=INT "$@" &
+	wait_for test -e "$tmp/began" || return
+	kill -INT -- "-$!"
+	wait $! || status=$?
+	[ "$status" = 130 ] && [ ! -e "$tmp/more" ] && ! ls "$tmp"/cache/tmp.*
+}
+ok "tests: Ctrl-C ends one" ctrl_c "$tmp/some.t"
+ok "tests: ... and all that would follow" ctrl_c tests/run.sh "$tmp/some.t" "$tmp/next.t"
 
 # What is committed must not tell where it was made.
 clean()

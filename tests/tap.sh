@@ -6,6 +6,9 @@
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
+# Else, a command that says by its exit status that it was interrupted has failed, and
+# the next is run.
+trap 'exit 130' INT
 
 results=0
 
