@@ -165,6 +165,21 @@ interrupted()
 }
 ok "explore: what is interrupted leaves nothing that runs, and no half a run" interrupted "$explore" --seeds 20-21 some
 ok "mutants: neither do they" interrupted "$mutants" --times 2
+# With the mutant done, in the middle of the series.
+half_done()
+{
+	rm "$tmp/slow"
+	"$mutants" --times 2
+	rm -r "$LAB_RUNS"/explore-series-*
+	touch "$tmp/slow"
+	: >"$tmp/boots"
+	"$mutants" --times 2 >"$tmp/table" &
+	wait_for eval '[ "$(wc -l <"$tmp/boots")" = 2 ]' || return
+	kill $!
+	! wait $! || return
+	grep '^some .* of 2 ' "$tmp/table" && ! grep '(the series)' "$tmp/table"
+}
+ok "mutants: ... and the table has the rows that there are" half_done
 rm "$tmp/slow"
 touch "$tmp/broken"
 ok "explore: what does not boot at all is a failure" eval '! "$explore" --seeds 11-11 some >"$tmp/table" && grep -E "BOOT-ERROR +1 of 1 " "$tmp/table"'
