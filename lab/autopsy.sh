@@ -34,10 +34,14 @@ load_scenario "$scenario"
 boot()
 {
 	run=$(new_run "autopsy-$scenario")
+	# shellcheck disable=SC2086
+	obj=$("$LAB/build.sh" --copy "$run" "$BASE" "$series" $CONFIGS debug-info) ||
+		{ [ $? = 2 ] || die "$scenario does not build" "see above"; exit 2; }
+	say "booting $scenario: Linux $(cat "$obj/version"), $TITLE"
+	start=$(date +%s)
 	describe_run "$run" "$JOB"$'\n'"sleep $PATIENCE" "$APPEND" "$CPUS" $((TIMEOUT + PATIENCE))
-	cp "$obj/vmlinux" "$run/vmlinux"
 	touch "$run/gdb"
-	"$LAB/boot.sh" "$run" "$obj" &
+	"$LAB/boot.sh" "$run" &
 	boot=$!
 }
 
@@ -74,10 +78,6 @@ trap '[ -z "$boot" ] || kill "$boot" 2>/dev/null || true' EXIT
 trap 'exit 130' INT TERM
 
 for ((i = 0; i < times; i++)); do
-	# shellcheck disable=SC2086
-	obj=$("$LAB/build.sh" "$BASE" "$series" $CONFIGS debug-info)
-	start=$(date +%s)
-	say "booting $scenario: Linux $(cat "$obj/version"), $TITLE"
 	boot
 	wait_for_hang
 	say "the job hangs or is over, dissecting the guest"

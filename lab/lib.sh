@@ -214,7 +214,7 @@ new_run()
 }
 
 # copy_kernel OBJ RUN: what lab/boot.sh needs of an object directory, which another
-# may soon build another kernel in.
+# may soon build another kernel in; and vmlinux, where it has types.
 copy_kernel()
 {
 	mkdir -p "$2/modules"
@@ -228,6 +228,7 @@ copy_kernel()
 	find "$1" -name '*.ko' -exec cp -t "$2/modules" {} +
 	cp "$1/.config" "$2/config"
 	cp "$1/System.map" "$2/symbols"
+	! grep -q '^CONFIG_DEBUG_INFO=y' "$1/.config" || cp "$1/vmlinux" "$2"
 	cp "$1/usr/gen_init_cpio" "$2"
 }
 

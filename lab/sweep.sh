@@ -67,20 +67,23 @@ to_hang()
 		END { if (init && log_ && ms) printf "%.1f\n", log_ - init - ms / 1000 }'
 }
 
-# boot_cell CELL OBJ: one line for the table's making: hung or not, and when.
+# boot_cell CELL: one line for the making of the table: hung or not, and when.
 boot_cell()
 {
-	local base cpus storm run verdict job
+	local base cpus storm obj run verdict job
 
 	IFS=, read -r base cpus storm <<<"$1"
 	job="irqfd_resampler_test -t 'distinct GSIs, teardown by closing eventfds' -s $seconds"
 	[ "$storm" = storm ] || job+=" -p 0"
-	run=$(new_run "sweep-$1")
+	run=$(new_run "sweep-$1") || exit
+	# shellcheck disable=SC2086
+	obj=$("$LAB/build.sh" --copy "$run" "$base" none $CONFIGS) || { rm -rf "$run"; return 1; }
+	version=$(cat "$obj/version")
 	describe_run "$run" "$job" "$APPEND" "$cpus" $((seconds + 100))
-	"$LAB/boot.sh" "$run" "$2"
-	verdict=$("$LAB/judge.py" "$run")
+	"$LAB/boot.sh" "$run" || exit
+	verdict=$("$LAB/judge.py" "$run") || exit
 	say "$1: $verdict after $(cat "$run/seconds") s, see ${run#"$TOP"/}"
-	printf '%s\t%s\n' "$verdict" "$(to_hang "$run")"
+	printf '%s\t%s\n' "$verdict" "$(to_hang "$run")" >>"$tmp/boots"
 }
 
 # summarise VERSION CELL: a row, from the lines of boot_cell.
@@ -92,30 +95,43 @@ summarise()
 	$1 != "DEADLOCK" && $1 != "PASS" { other = other " " $1 }
 	END {
 		split(cell, c, ",")
-		("python3 \"" explore "\" wilson " k + 0 " " n + 0) | getline interval
+		if ((("python3 \"" explore "\" wilson " k + 0 " " n + 0) | getline interval) <= 0)
+			exit 1
 		median = m % 2 ? at[(m + 1) / 2] : (at[m / 2] + at[m / 2 + 1]) / 2
 		printf "%s\t%s\t%s\t%d of %d\t%s\t%s\t%s\n", version, c[2], c[3], k, n, interval,
 			m ? sprintf("%.1f (%.1f-%.1f)", median, at[1], at[m]) : "-", other
 	}'
 }
 
+# row: of what was booted of the cell.
+row()
+{
+	[ -s "$tmp/boots" ] || return 0
+	summarise "$version" "$cell" <"$tmp/boots" >>"$tmp/table"
+	[ "$bad" != 0 ] || ! grep -qvE '^(DEADLOCK|PASS)' "$tmp/boots" || bad=1
+	: >"$tmp/boots"
+}
+
+# report: at the end, whatever it is, what there is.
+report()
+{
+	row
+	[ ! -s "$tmp/table" ] ||
+		{ printf 'Linux\tCPUs\tstorm\thung\t95 %% interval\tseconds to hang\n'; cat "$tmp/table"; } | columns
+	rm -rf "$tmp"
+}
+
 all=$(cells "$@")
 mkdir -p "$CACHE"
 tmp=$(mktemp -d -p "$CACHE")
-trap 'rm -rf "$tmp"' EXIT
+trap report EXIT
 trap 'exit 130' INT TERM
 bad=0
 
 while read -r cell <&4; do
-	# shellcheck disable=SC2086
-	obj=$("$LAB/build.sh" "${cell%%,*}" none $CONFIGS) || { bad=2; continue; }
 	for ((i = 0; i < times; i++)); do
-		boot_cell "$cell" "$obj"
-	done >"$tmp/boots"
-	summarise "$(cat "$obj/version")" "$cell" <"$tmp/boots" >>"$tmp/table"
-	[ "$bad" != 0 ] || ! grep -qvE '^(DEADLOCK|PASS)' "$tmp/boots" || bad=1
+		boot_cell "$cell" || { bad=2; break; }
+	done
+	row
 done 4<<<"$all"
-
-[ ! -f "$tmp/table" ] ||
-	{ printf 'Linux\tCPUs\tstorm\thung\t95 %% interval\tseconds to hang\n'; cat "$tmp/table"; } | columns
-exit "$bad"
+[ "$bad" = 0 ] || exit "$bad"
