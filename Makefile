@@ -53,6 +53,7 @@ demo: deps
 	@lab/demo.sh $(DEMO)
 
 test: deps
+	@lab/deps.sh datamash
 	@tests/run.sh
 
 run: deps

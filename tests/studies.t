@@ -21,12 +21,13 @@ touch "\$2/vmlinux"
 echo 6.99 >"$tmp/version"
 echo "$tmp"
 END
-# A boot does what the first of $tmp/boots says, which it takes away.
+# A boot does what the first of $tmp/boots says, which it takes away, or $tmp/every.
 cat >"$tmp/lab/boot.sh" <<END
 #!/bin/bash
 [ -f "\$1/kernel" ] || exit 2
 echo 7 >"\$1/seconds"
 echo FAIL >"\$1/verdict"
+[ ! -f "$tmp/every" ] || { . "$tmp/every"; exit; }
 next=\$(ls "$tmp/boots" | head -n 1)
 [ -n "\$next" ] || exit 2
 mv "$tmp/boots/\$next" "\$1/boot"
@@ -127,5 +128,58 @@ ok "autopsy: gdb that cannot look is one clear line, and ends the guest" eval 'a
 	grep -q "^lab: gdb cannot look at the guest: lab: no such type" "$tmp/err"'
 boots 'echo "qemu: no" >$1/qemu-output; exit 1'
 ok "autopsy: a guest that dies is one clear line" eval 'autopsies 2 && grep -q "^lab: the guest died: qemu: no" "$tmp/err"'
+
+# Kernels of which the second takes half as long, for what is above 100 us, and the third
+# a tenth; the second boot takes 10 us more.
+cat >"$tmp/every" <<'END'
+echo PASS >$1/verdict
+case $1 in
+*stock*)	us=1000 n=3 held=50 ;;
+*fixes*)	us=500 n=2 held=5 ;;
+*)		us=100 n=1 held=4 ;;
+esac
+case $1 in *times*|*-1000-*)
+	[ -f "$LAB_CACHE/$(basename "${1##*-}" .1)" ] && more=10 || more=0
+	touch "$LAB_CACHE/$(basename "${1##*-}" .1)"
+	printf 'close-vm,distinct,%s\r\n' "0,1,0,$((100 + more)).0" "240,1,0,$((100 + us + more)).0" ;;
+*count*)
+	printf 'release,distinct,240,%s\r\n' $n,1 $n,1 $n,0 ;;
+*lock*)
+	grep -q 'resampler_lock /proc/lock_stat' $1/job || exit
+	printf ' &kvm->irqfds.resampler_lock:  1 2 3 4 5 6 7 8 0.1 %s.25 99 98\r\n' $held ;;
+*remedies*)
+	for i in 3 1 2 9 8 7 5 4 6; do echo "close-vm,distinct,240,1,$i,$((us + i)).0"; done
+	echo 'lab: exit 0'
+	printf 'close-vm,distinct,240,1,0,7.0\r\nrelease,distinct,240,%s\r\n' $n,0 $((n + 1)),0 $n,0
+	printf 'hold,distinct,240,700,%s\r\n' $held ;;
+esac >$1/results
+END
+cat >"$tmp/bin/gnuplot" <<'END'
+#!/bin/sh
+svg=$(sed -n 's/^set output "\(.*\)"/\1/p')
+cp "$(dirname "$svg")/series.points" "$svg"
+END
+chmod +x "$tmp/bin/gnuplot"
+# benches PART: as it is recorded.
+benches()
+{
+	rm -rf "${LAB_RUNS:?}"
+	"$bench" --times 2 --only "$1" 1000 >"$tmp/table" && cat "$tmp/table" && cmp "$tmp/table" "$LAB_RUNS"/*-bench/table
+}
+ok "bench: by wall clock, medians, quartiles, and ratios, also of what is above an empty VM" eval 'benches times &&
+	grep -E "^1000 +close-vm +distinct +240 +1 +1105 \(1102-1108\) +605 \(602-608\) +205 \(202-208\) +1.83 +5.39 +10.00 +10.00 +1110 +210\$" "$tmp/table"'
+ok "bench: ... drawn" eval '[ "$(cat "$LAB_RUNS"/*-bench/close-vm-1000.svg)" = "240 205 202.5 207.5" ]'
+ok "bench: grace periods and kworkers, each number of them once" eval 'benches counts &&
+	[ "$(grep -c "^stock  *distinct  *240 " "$tmp/table")" = 2 ] && grep -qE "^fixes +distinct +240 +2 +0\$" "$tmp/table"'
+ok "bench: for how long the lock was held, in each boot" eval 'benches locks && [ "$(grep -cx "stock  *50.25" "$tmp/table")" = 2 ] &&
+	[ "$(grep -cx "series  *4.25" "$tmp/table")" = 2 ]'
+ok "bench: remedies, by the median, the range of what was counted, and the longest hold" eval 'benches remedies &&
+	grep -qE "^stock +1005.0 +3-4 +0 +50\$" "$tmp/table" && grep -qE "^fixes +505.0 +2-3 +0 +5\$" "$tmp/table" &&
+	grep -h "^--mutant" /dev/null "$LAB_RUNS"/*-remedies-unbound/kernel'
+rm "$tmp/every"
+boots "echo SPLAT >\$1/verdict; touch \$1/results" "$pass" "$pass"
+ok "bench: a boot that is no PASS is the exit status" eval '! "$bench" --only counts'
+boots 'exit 2'
+ok "bench: ... and an error, too" eval '"$bench" --only counts; [ $? = 2 ]'
 
 plan
