@@ -11,6 +11,12 @@
 # configuration are not touched.  What is in the cache already is not fetched
 # again.  LAB_MIRROR=URI names another mirror.
 #
+# A base says which version it is, LINUX, and which tree git makes of its sources,
+# TREE_ID.  That version is taken if it is served, another one with a note, as figures
+# are of that one, and so is what patches apply to.  What Debian no longer serves is
+# to be had from its snapshot archive, by LAB_MIRROR=URI, of a day when it did; or
+# else take kernel.org's, with TREE=DIR.
+#
 # busybox is a static one for the guest, of architecture ARCH; its file's name is
 # printed.
 #
@@ -22,6 +28,7 @@
 usage_if_asked "$@"
 
 APT=$CACHE/apt
+NOT_SERVED=', or lab/fetch.sh --help if Debian no longer serves it'
 
 mirror()
 {
@@ -53,6 +60,8 @@ configure_apt()
 		Acquire::Retries "3";
 		Acquire::http::Timeout "30";
 	END
+	# Of a snapshot.
+	[ -z "${LAB_MIRROR:-}" ] || echo 'Acquire::Check-Valid-Until "false";' >>"$APT/apt.conf"
 	[ -z "$CROSS" ] || printf 'APT::Architecture%s "%s";\n' '' "$ARCH" s:: "$ARCH" >>"$APT/apt.conf"
 	export APT_CONFIG=$APT/apt.conf
 }
@@ -85,20 +94,20 @@ fetch_package()
 	say "downloading $package"
 	download apt-get -q download "$package" ||
 		die "cannot download $package: $(grep -m 1 '^E:' "$APT/download.log" | sed 's,[a-z]*://[^ ]*,<mirror>,g')" \
-		    "see $APT/download.log"
+		    "see $APT/download.log$NOT_SERVED"
 	find "$CACHE/archives" -name "${package}_*.deb" -printf '%T@ %p\n' |
 		sort -rn | sed -n '1s/^[^ ]* //p'
 }
 
-# fetch_source SOURCE LINE: the newest of a stable line need not be the newest
-# that is listed, try them in turn.
+# fetch_source SOURCE LINE LINUX: that one, or the newest of a stable line, which
+# need not be the newest that is listed, try them in turn.
 fetch_source()
 {
-	local source=$1 line=$2 version
+	local source=$1 line=$2 linux=$3 versions version
 
-	for version in $(apt-cache showsrc "$source" 2>/dev/null |
-			 awk -v v="$line" '/^Version:/ && index($2, v ".") == 1 { print $2 }' |
-			 sort -Vru); do
+	versions=$(apt-cache showsrc "$source" 2>/dev/null |
+		awk -v v="$line" '/^Version:/ && index($2, v ".") == 1 { print $2 }' | sort -Vru)
+	for version in $(grep -F -- "$linux-" <<<"$versions") $versions; do
 		say "downloading $source $version"
 		if download apt-get -q source --download-only --tar-only "$source=$version"; then
 			echo "$CACHE/archives/${source}_${version%%-*}.orig.tar."*
@@ -106,7 +115,7 @@ fetch_source()
 		fi
 		say "not served: $source $version"
 	done
-	die "no $line.y of $source can be downloaded" "see $APT/download.log"
+	die "no $line.y of $source can be downloaded" "see $APT/download.log$NOT_SERVED"
 }
 
 unpack()
@@ -147,7 +156,7 @@ make_git()
 fetch_base()
 {
 	local base=$1 dir=$2 archive tmp=$2.tmp
-	local SUITE='' PACKAGE='' SOURCE='' VERSION=''
+	local SUITE='' PACKAGE='' SOURCE='' VERSION='' LINUX='' TREE_ID='' is
 
 	# shellcheck source=/dev/null
 	. "$LAB/bases/$base"
@@ -158,10 +167,13 @@ fetch_base()
 	lock apt
 	configure_apt "$SUITE"
 	update "$SUITE"
-	if [ -n "$PACKAGE" ]; then archive=$(fetch_package "$PACKAGE"); else archive=$(fetch_source "$SOURCE" "$VERSION"); fi
+	if [ -n "$PACKAGE" ]; then archive=$(fetch_package "$PACKAGE"); else archive=$(fetch_source "$SOURCE" "$VERSION" "$LINUX"); fi
 	{ unpack "$archive" "$tmp" && make_git "$tmp"; } 2>"$tmp.log" ||
 		die "cannot unpack $(basename "$archive"): $(tail -n 1 "$tmp.log")" \
 		    "if it is damaged, delete $archive"
+	is=$(git -C "$tmp" log -1 --format='%s, tree %T' stock)
+	[ "$is" = "Linux $LINUX, tree $TREE_ID" ] ||
+		say "note: $base is $is, and lab/bases/$base says Linux $LINUX, tree $TREE_ID, see lab/fetch.sh --help"
 	mv "$tmp" "$dir"
 	# The tree is what is needed; the archive was the way to it.
 	rm -f "$archive"

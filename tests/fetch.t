@@ -67,6 +67,23 @@ ok "fetch: a second run does not ask apt" eval 'prints_directory && [ ! -e "$tmp
 first=$(git -C "$tmp/cache/src/6.18.y" rev-parse stock || true)
 ok "fetch: the same sources make the same commit" eval 'refetch && [ "$(git -C "$tmp/cache/src/6.18.y" rev-parse stock)" = "$first" ]'
 
+# Which version it was, and which is wanted.
+cp -r "$LAB" "$tmp/lab"
+pinned()
+{
+	rm -rf "$tmp/cache" "$tmp/apt-calls"
+	sed -i "s/^LINUX=.*/LINUX=$1/; s/^TREE_ID=.*/TREE_ID=$2/" "$tmp/lab/bases/6.18.y"
+	"$tmp/lab/fetch.sh" 6.18.y 2>"$tmp/notes"
+	cat "$tmp/notes"
+}
+tree=$(git -C "$tmp/cache/src/6.18.y" rev-parse 'stock^{tree}' || true)
+ok "fetch: the sources that the base wants" eval 'pinned 6.18.7 "$tree" && is_tree && ! grep note: "$tmp/notes"'
+ok "fetch: ... of that version, even if it is not the newest" eval 'grep -m 1 " source " "$tmp/apt-calls" | grep linux=6.18.7-1'
+ok "fetch: another version is told" eval 'pinned 6.18.3 "$tree" &&
+	grep "note: 6.18.y is Linux 6.18.7, tree $tree, and lab/bases/6.18.y says Linux 6.18.3, tree $tree, see" "$tmp/notes"'
+ok "fetch: ... and so are other sources of that version" eval 'pinned 6.18.7 0123 && grep "note: .* tree 0123" "$tmp/notes"'
+ok "fetch: each base says which it wants" eval '[ "$(grep -lxE "TREE_ID=[0-9a-f]{40}" "$LAB"/bases/* | xargs grep -lxE "LINUX=[0-9.]+")" = "$(ls "$LAB"/bases/*)" ]'
+
 rm -rf "$tmp/cache"
 mkdir -p "$tmp/cache/src/6.18.y.tmp/half"
 ok "fetch: what a killed run left is cleared away" eval 'fetch && is_tree && [ ! -e "$tmp/cache/src/6.18.y/half" ]'
@@ -98,7 +115,7 @@ cp "$tmp/whole" "$tmp/served/linux_6.18.7.orig.tar.xz"
 ok "fetch: ... and the next run works" eval 'fetch && is_tree'
 
 rm -rf "$tmp/cache" "$tmp/served"/*
-ok "fetch: nothing served is one clear line" fails 2 'lab: no 6.18.y of linux can be downloaded' fetch
+ok "fetch: nothing served is one clear line, and what to do" fails 2 'lab: no 6.18.y of linux can be downloaded .*fetch.sh --help if Debian no longer serves' fetch
 
 printf '#!/bin/sh\necho; echo x 1 1 12\n' >"$tmp/bin/df"
 chmod +x "$tmp/bin/df"
