@@ -36,7 +36,7 @@ one()
 	rm -rf "$run"
 	mkdir "$run"
 	ln "$dir"/{kernel,initramfs.cpio,symbols} "$run"
-	cp "$dir"/{job,append,cpus,timeout,arch,config,built-from} "$run"
+	cp "$dir"/{job,append,cpus,timeout,arch,config,built-from,expect} "$run"
 	find "$dir" -maxdepth 1 \( -name must-match -o -name 'may-*' \) -exec cp -t "$run" {} +
 	echo "$2" >"$run/seed"
 	bound "$LAB/boot.sh" --again "$run"

@@ -241,9 +241,11 @@ describe_run()
 	echo "$5" >"$1/timeout"
 }
 
-# describe_expected RUN: what the scenario tells lab/judge.py of its results.
+# describe_expected RUN: what the scenario tells lab/judge.py of its results, and, for
+# people to read, of the verdict.
 describe_expected()
 {
+	echo "$EXPECT" >"$1/expect"
 	[ -z "$RESULTS" ] || printf '%s\n' "$RESULTS" >"$1/must-match"
 	[ -z "$MAY_FAIL" ] || printf '%s\n' "$MAY_FAIL" >"$1/may-fail"
 	[ -z "$MAY_SKIP" ] || printf '%s\n' "$MAY_SKIP" >"$1/may-skip"

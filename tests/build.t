@@ -100,7 +100,13 @@ mkdir -p "$run" "$none/arch/x86/boot" "$none/usr"
 touch "$none/arch/x86/boot/bzImage" "$none/usr/gen_init_cpio" "$none"/{kvm.ko,System.map}
 ok "build: --copy takes what a boot needs, and says what that is" eval '"$build" --copy "$run" 7.3.y none fine &&
 	[ -f "$run/kernel" ] && [ -f "$run/gen_init_cpio" ] && [ -f "$run/modules/kvm.ko" ] && cmp "$none/.config" "$run/config" &&
-	grep -qx "series: none" "$run/built-from" && grep -qx "fragments: fine" "$run/built-from"'
+	printf "%s\n" "base: $(basename "${none%-none-fine}"), Linux 6.99.0" "series: none" "tree: $(git -C "$TREE" rev-parse "HEAD^{tree}")" \
+		"fragments: fine" "compiler: $(gcc --version | sed -n 1p)" | diff - "$run/built-from"'
+mkdir "$tmp/bin"
+printf '#!/bin/sh\n! flock -n %s true || touch %s\nexec %s "$@"\n' "$tmp/cache/locks/build-$(basename "${none%-none-fine}")" \
+	"$tmp/unlocked" "$(command -v cp)" >"$tmp/bin/cp"
+chmod +x "$tmp/bin/cp"
+ok "build: ... before another can build there" eval 'PATH=$tmp/bin:$PATH "$build" --copy "$run" 7.3.y none fine && [ ! -e "$tmp/unlocked" ]'
 ok "build: other flags make another kernel" eval '
 	KCFLAGS=-DX "$build" 7.3.y none fine && [ "$(times_built)" = 2 ] && "$build" 7.3.y none fine'
 ok "series: applied with git am" eval '"$build" 7.3.y good fine && grep -qx "int y;" "$good/bzImage"'

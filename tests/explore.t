@@ -92,10 +92,20 @@ ok "run: a seed that is no number is one clear line" fails 2 'lab: SEED=x is no 
 
 runs some
 first=$(echo "$LAB_RUNS"/*)
+# $provenance RUN: the kernel's is the build's to tell.
+provenance='[ "$(cd "$1" && cat expect seed job arch; sed -n 1p qemu-command; ls config built-from)" = "PASS
+1
+some_test
+x86_64
+# QEMU
+built-from
+config" ]'
+ok "run: says all that made it" bash -c "$provenance" - "$first"
 ok "replay: the same to the byte" eval '"$replay" --times 2 "$first" >"$tmp/out" &&
 	[ "$(grep -c "PASS, outcome and console are the same to the byte" "$tmp/out")" = 2 ]'
 ok "replay: ... from what was recorded" eval 'grep rr=replay "$LAB_RUNS"/*-replay-some/qemu-command &&
 	for r in "$LAB_RUNS"/*-replay-some; do [ "$r/recording" -ef "$first/recording" ] || return; done'
+ok "replay: ... which says what made it, too" eval 'for r in "$LAB_RUNS"/*-replay-some; do bash -c "$provenance" - "$r" || return; done'
 ok "replay: ... also of a replay" eval '"$replay" "$(ls -d "$LAB_RUNS"/*-replay-some | head -n 1)" | grep "the same to the byte"'
 touch "$tmp/other-time"
 ok "replay: another time on the console is told" eval '"$replay" "$first" |
@@ -125,6 +135,7 @@ ok "explore: ... from what is there" eval '! "$explore" --seeds 6 some >"$tmp/ta
 ok "explore: goes on where it was interrupted" eval 'rm -r "$LAB_RUNS"/explore-some-*/seed-2 &&
 	mkdir "$LAB_RUNS/$(ls "$LAB_RUNS")/tmp-2" && ! "$explore" --seeds 8 some && [ "$(boots)" = 3 ]'
 ok "explore: ... but not with another job" eval '! JOB="some_test -x" "$explore" --seeds 6 some && [ "$(boots)" = 6 ]'
+ok "explore: says of each run what made it" eval 'bash -c "$provenance" - "$(ls -d "$LAB_RUNS"/explore-some-*/seed-1 | head -n 1)"'
 ok "explore: none failed, and it says so" eval '"$explore" --seeds 1-2 --jobs 1 slow >"$tmp/table" &&
 	grep -E "no failure +0 of 2 +0-66 % +- +2 +-" "$tmp/table" && [ "$(boots)" = 2 ]'
 ok "explore: a run of it can be replayed" eval '"$replay" "$LAB_RUNS"/explore-slow-*/seed-2 | grep "the same to the byte"'
