@@ -5,7 +5,8 @@
 # Check each patch of each series of each base, on top of those before it and, in a
 # stack, of the series before it, and end with a table, patch by check; the outputs
 # are in check-SERIES.log of the base's directory in cache/build.  Exit status 0 if nothing
-# failed, 1 if something did.  With --quick, only what takes no compiler.
+# failed, 1 if something did, 130 after Ctrl-C.  With --quick, only what takes no
+# compiler.
 #
 #   trip     patches -> commits (by git am) -> patches is the identity
 #   mail     numbered, with one base-commit for the series, a newline at the end,
@@ -439,15 +440,23 @@ check_base()
 	[ -n "$SERIES" ] || return 0
 	src=$("$LAB/fetch.sh" "$base")
 	"$LAB/series.sh" check "$base" || trip=$?
-	# In a shell of its own, which gives the lock of the base back.
+	# In a shell of its own, which gives the lock of the base back, and whose process
+	# group, with all that it runs, ends with this shell.
 	for series in $SERIES; do
-		(check_series)
+		set -m
+		(check_series) &
+		set +m
+		group=$!
+		wait "$group"
+		group=''
 	done
 }
 
 mkdir -p "$CACHE"
 table=$(mktemp -p "$CACHE")
-trap 'rm -f "$table"' EXIT
+group=''
+trap '[ -z "$group" ] || kill -- "-$group" 2>/dev/null || true; rm -f "$table"' EXIT
+trap 'exit 130' INT TERM
 for base; do
 	check_base "$base"
 done
