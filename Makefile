@@ -5,7 +5,7 @@
 # The boots that tell the story, in its order.
 DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep stock-kunit patched-kunit
 
-.PHONY: help demo test run autopsy sweep replay explore kunit mutants mutate arm64 tree patches check-patches check-series check-docs bench model deps clean clean-runs distclean
+.PHONY: help demo test run results autopsy sweep replay explore kunit mutants mutate arm64 tree patches check-patches check-series check-docs bench model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: six boots, a table'
@@ -18,6 +18,7 @@ help:
 	@echo '     GDB=1, AT=SECONDS       ... stop for gdb where it hangs, or at that time of the guest'
 	@echo 'make explore SEEDS=N         a scenario in many schedules: k of n fail, when, with which seeds; a table'
 	@echo '     SCENARIO=NAME           ... that one instead of stock-proxy; JOB=COMMAND, TREE, SERIES, JOBS=N'
+	@echo 'make results                 the table of all runs in runs/, or of RUN="runs/..."; FORMAT=json, ktap, junit'
 	@echo 'make autopsy                 hang a kernel and dissect it from outside: who waits for whom; TIMES=N'
 	@echo '     SCENARIO=NAME           ... the kernel and job of that scenario instead of stock-proxy'
 	@echo 'make sweep                   how often and how soon stock kernels hang, a table; TIMES=N boots of each'
@@ -53,11 +54,16 @@ demo: deps
 	@lab/demo.sh $(DEMO)
 
 test: deps
-	@lab/deps.sh datamash
+	@lab/deps.sh jsonschema:/usr/lib/python3/dist-packages/jsonschema=python3-jsonschema \
+		junitparser:/usr/lib/python3/dist-packages/junitparser=python3-junitparser \
+		datamash
 	@tests/run.sh
 
 run: deps
 	@lab/run.sh --times $(or $(TIMES),1) $(SCENARIO)
+
+results:
+	@lab/results.py $(or $(FORMAT),table) $(RUN)
 
 autopsy: deps
 	@lab/deps.sh gdb dot=graphviz

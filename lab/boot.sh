@@ -31,6 +31,7 @@
 #   qemu-output   what QEMU itself had to say
 #   console       the kernel's messages
 #   results       the tests' output
+#   started       when, and
 #   seconds       how long it took
 #   recording     with a seed and one CPU: what QEMU needs to do just the same again
 #
@@ -183,6 +184,7 @@ fi
 # the host is; this is for a guest that has none.
 limit=$(cat "$run/timeout")
 [ ! -f "$run/seed" ] || limit=$((limit * 20))
+date -Iseconds >"$run/started"
 start=$(date +%s)
 status=0
 (cd "$run" && exec setpriv --pdeathsig TERM -- timeout --foreground -k 5 "$limit" \

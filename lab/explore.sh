@@ -36,8 +36,8 @@ one()
 	rm -rf "$run"
 	mkdir "$run"
 	ln "$dir"/{kernel,initramfs.cpio,symbols} "$run"
-	cp "$dir"/{job,append,cpus,timeout,arch,config,built-from,expect} "$run"
-	find "$dir" -maxdepth 1 \( -name must-match -o -name 'may-*' \) -exec cp -t "$run" {} +
+	cp "$dir"/{job,append,cpus,timeout,arch,config,built-from,title,expect} "$run"
+	find "$dir" -maxdepth 1 \( -name scenario -o -name must-match -o -name 'may-*' \) -exec cp -t "$run" {} +
 	echo "$2" >"$run/seed"
 	bound "$LAB/boot.sh" --again "$run"
 	"$LAB/judge.py" "$run" >/dev/null
@@ -96,8 +96,8 @@ prepare()
 	obj=$("$LAB/build.sh" ${mutant:+--mutant "$mutant"} --copy "$new" "$BASE" "$series" $CONFIGS) || status=$?
 	[ "$status" = 0 ] || { rm -rf "$new"; [ "$status" = 2 ] || die "$1 does not build" "see above"; exit 2; }
 	cp "$obj/version" "$new"
+	describe_scenario "$new"
 	echo "$TITLE${mutant:+, $(basename "$mutant" .patch)}${user_job:+, $user_job}" >"$new/title"
-	echo "$EXPECT" >"$new/expect"
 	"$LAB/boot.sh" --prepare "$new"
 	dir=$RUNS/explore-$name-$(what "$new" | sha1sum | cut -c1-8)
 	[ -d "$dir" ] || mv -T "$new" "$dir"

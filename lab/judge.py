@@ -3,7 +3,8 @@
 """Usage: lab/judge.py RUN
 
 Judge a run of lab/boot.sh: write RUN/verdict, the verdict in its first line
-and what it rests on in the others, and print the verdict.
+and what it rests on in the others, and RUN/results.json, which has that and what
+was booted, see lab/record.py; print the verdict.
 
   DEADLOCK    the tests hung, or the kernel says that tasks do, and the console
               shows the cycle, see lab/deadlock.py
@@ -12,6 +13,7 @@ and what it rests on in the others, and print the verdict.
   TIMEOUT     QEMU had to be stopped
   FAIL        a test failed, or hung without the cycle; or a result is missing
   SKIP        a test was skipped
+  BUILD-ERROR nothing was booted, as RUN/build-error says
   PASS        none of these, and there is proof of each: the kernel's banner, its
               init and its end on the console, each command's start and exit, all
               results that were planned, in order, and as many as lab/cases says
@@ -35,6 +37,8 @@ from typing import Any, NamedTuple
 
 import deadlock
 import ktap
+import record
+from record import read
 
 LAB = Path(__file__).resolve().parent
 HUNG = re.compile(r'(?:# )*# Hung: worker |lab: stuck ')
@@ -55,14 +59,16 @@ class Section(NamedTuple):
 class Command(NamedTuple):
     verdict: str
     said: list[str]
+    name: str = ''      # empty: it is not of the job
+    status: int | None = None
+    cases: list[ktap.Case] = []
+    allowed: list[ktap.Case] = []   # that failed, or were skipped, as they may
 
 
-def read(file: Path) -> str:
-    """Serial ports deliver NUL bytes and carriage returns, and what was cut short can end anywhere."""
-    try:
-        return file.read_bytes().decode(errors='replace').replace('\0', '').replace('\r', '')
-    except FileNotFoundError:
-        return ''
+class Outcome(NamedTuple):
+    verdict: str
+    said: list[str]
+    commands: list[Command]
 
 
 def patterns(file: Path) -> list[re.Pattern[str]]:
@@ -159,7 +165,7 @@ class Judge:
         name = section.command
         word = re.sub(r'^([A-Z_]+=\S* )*', '', name).split(' ')[0]
         if section.status is None:
-            return Command('FAIL', [f'{name}: no exit status'])
+            return Command('FAIL', [f'{name}: no exit status'], name)
         cases, wrong = [], []
         if ktap.is_ktap(section.lines):
             path = '' if word in ('kunit', 'run_kselftest.sh') else word
@@ -179,13 +185,14 @@ class Judge:
         said += [f'skipped{"" if case in unasked else ", as it may be"}: {case.name}: {case.why or "no reason given"}'
                  for case in skipped]
         if wrong or failed or section.status not in (0, 4) and not excused:
-            return Command('FAIL', [f'{name}: exit status {section.status}, ' +
-                                    ', '.join(wrong + [f'{len(failed)} of {len(cases)} cases failed'] * bool(cases)), *said])
-        if unasked or section.status == 4 or cases and not passed:
-            return Command('SKIP', [f'{name}: {len(skipped)} of {len(cases)} cases skipped', *said])
-        if not cases:
-            return Command('PASS', [f'{name}: exit status 0'])
-        return Command('PASS', [f'{name}: {passed} of {len(cases)} cases passed', *said])
+            verdict = 'FAIL'
+            summary = [f'exit status {section.status}', *wrong] + [f'{len(failed)} of {len(cases)} cases failed'] * bool(cases)
+        elif unasked or section.status == 4 or cases and not passed:
+            verdict, summary = 'SKIP', [f'{len(skipped)} of {len(cases)} cases skipped']
+        else:
+            verdict, summary = 'PASS', [f'{passed} of {len(cases)} cases passed' if cases else 'exit status 0']
+        return Command(verdict, [f'{name}: {", ".join(summary)}', *said], name, section.status, cases,
+                       [case for case in excused + skipped if case not in unasked])
 
     def check_commands(self) -> list[Command]:
         job, found = read(self.run / 'job').splitlines(), sections(self.results)
@@ -194,7 +201,7 @@ class Judge:
             if i < len(found) and found[i].command == name:
                 commands.append(self.check(found[i]))
             else:
-                commands.append(Command('FAIL', [f'{name}: no result']))
+                commands.append(Command('FAIL', [f'{name}: no result'], name))
         if len(found) > len(job):
             commands.append(Command('FAIL', [f'{found[len(job)].command}: not of the job']))
         if not self.results.endswith('lab: done\n'):
@@ -219,7 +226,7 @@ class Judge:
                  if not self.has(text)]
         return said
 
-    def judge(self) -> list[str]:
+    def judge(self) -> Outcome:
         splat = [line for line in self.lines if self.bad['SPLAT'].search(line)]
         hang = [line for line in self.lines if self.bad['HANG'].search(line)]
         stuck = [line for line in self.results.splitlines() if HUNG.match(line)]
@@ -238,10 +245,17 @@ class Judge:
                    'SKIP' if 'SKIP' in verdicts else 'PASS')
         if unmatched and verdict in ('DEADLOCK', 'SKIP', 'PASS'):
             verdict = 'FAIL'
-        return [verdict, *unmatched, *cycle, *boot_error, *splat[:10], *hang[:3],
+        said = [*unmatched, *cycle, *boot_error, *splat[:10], *hang[:3],
                 *[line for line in stuck if line.startswith('lab: ')][:10],
                 *[line for command in commands for line in command.said],
                 f'qemu: exit status {self.status} after {read(self.run / "seconds").strip() or "?"} s']
+        return Outcome(verdict, said, [command for command in commands if command.name])
+
+
+def outcome(run: Path) -> Outcome:
+    if (run / 'build-error').exists():
+        return Outcome('BUILD-ERROR', read(run / 'build-error').splitlines(), [])
+    return Judge(run).judge()
 
 
 def main(argv: list[str]) -> int:
@@ -254,12 +268,13 @@ def main(argv: list[str]) -> int:
         run = Path(argv[1])
         if not (run / 'job').is_file():
             raise CannotJudge(f'{run} is not the directory of a run')
-        lines = Judge(run).judge()
-        (run / 'verdict').write_text('\n'.join(lines) + '\n')
+        judged = outcome(run)
+        (run / 'verdict').write_text('\n'.join([judged.verdict, *judged.said]) + '\n')
+        record.write(run, judged)
     except (CannotJudge, OSError) as error:
         print(f'lab: {error}', file=sys.stderr)
         return 2
-    print(lines[0])
+    print(judged.verdict)
     return 0
 
 

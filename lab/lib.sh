@@ -192,6 +192,7 @@ load_scenario()
 	[[ $file = /* ]] || file=$LAB/scenarios/$1
 	[ -f "$file" ] || die "unknown scenario '$1'" "one of: $(names "$LAB/scenarios")"
 	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' RESULTS='' MAY_FAIL='' MAY_SKIP='' TITLE='' REALTIME='' ARCH=x86_64
+	SCENARIO=$(basename "$1")
 	# shellcheck source=/dev/null
 	. "$file"
 	export ARCH
@@ -241,11 +242,17 @@ describe_run()
 	echo "$5" >"$1/timeout"
 }
 
-# describe_expected RUN: what the scenario tells lab/judge.py of its results, and, for
-# people to read, of the verdict.
+# describe_scenario RUN: whose run it is, for those who read lab/judge.py's results.
+describe_scenario()
+{
+	echo "$SCENARIO" >"$1/scenario"
+	echo "$TITLE" >"$1/title"
+	echo "$EXPECT" >"$1/expect"
+}
+
+# describe_expected RUN: what the scenario tells lab/judge.py of its results.
 describe_expected()
 {
-	echo "$EXPECT" >"$1/expect"
 	[ -z "$RESULTS" ] || printf '%s\n' "$RESULTS" >"$1/must-match"
 	[ -z "$MAY_FAIL" ] || printf '%s\n' "$MAY_FAIL" >"$1/may-fail"
 	[ -z "$MAY_SKIP" ] || printf '%s\n' "$MAY_SKIP" >"$1/may-skip"

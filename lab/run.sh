@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Usage: lab/run.sh [--times N] SCENARIO...
+# Usage: lab/run.sh [--times N] [--format FORMAT] SCENARIO...
 #
 # For each scenario (a file in lab/scenarios), N times: build the kernel, boot
-# it, run the job, judge; end with a table of the verdicts.  Exit status 0 if
+# it, run the job, judge; end with a table of the verdicts, or what else
+# lab/results.py makes of them.  Exit status 0 if
 # each is what its scenario expects, 1 if not, 2 if a run was not possible, 130
 # after Ctrl-C.
 #
@@ -30,23 +31,22 @@
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
 
-times=1
-if [ "${1:-}" = --times ]; then
-	[[ ${2:-} =~ ^[1-9][0-9]*$ ]] || die "--times needs a number" "lab/run.sh --help"
-	times=$2
+times=1 format=table
+while [[ ${1:-} = --* ]]; do
+	case $1=${2:-} in
+	--times=*)	[[ ${2:-} =~ ^[1-9][0-9]*$ ]] || die "--times needs a number" "lab/run.sh --help"
+			times=$2 ;;
+	--format=*)	[[ ${2:-} =~ ^(table|json|ktap|junit)$ ]] || die "no format '${2:-}'" "lab/results.py --help"
+			format=$2 ;;
+	*)		die "no option '$1'" "lab/run.sh --help" ;;
+	esac
 	shift 2
-fi
+done
 [ $# -gt 0 ] || die "which scenario?" "of: $(names "$LAB/scenarios")"
 # Before anything is built: a typo must not cost ten minutes.
 for scenario; do
 	[ -f "$LAB/scenarios/$scenario" ] || die "unknown scenario '$scenario'" "one of: $(names "$LAB/scenarios")"
 done
-
-# build_error RUN OBJ: as a verdict, with the end of the log.
-build_error()
-{
-	{ echo BUILD-ERROR; tail -n 20 "$2/build.log"; } >"$1/verdict"
-}
 
 run_scenario()
 {
@@ -56,41 +56,34 @@ run_scenario()
 	run=$(new_run "$scenario")
 	describe_run "$run" "$JOB" "$APPEND" "$CPUS" "$TIMEOUT"
 	set_clock "$run" "$i" "$REALTIME"
+	describe_scenario "$run"
 	describe_expected "$run"
 	# shellcheck disable=SC2086
 	obj=$("$LAB/build.sh" --copy "$run" "$BASE" "$series" $CONFIGS) || status=$?
 	case $status in
-	0)	version=$(cat "$obj/version")
-		say "booting $scenario: Linux $version, $TITLE"
+	0)	say "booting $scenario: Linux $(cat "$obj/version"), $TITLE"
 		"$LAB/boot.sh" "$run"
-		"$LAB/judge.py" "$run" >/dev/null
 		;;
-	3)	version='?'
-		build_error "$run" "$obj"
-		;;
+	3)	tail -n 20 "$obj/build.log" >"$run/build-error" ;;
 	*)	rm -rf "$run"
 		exit "$status"
 		;;
 	esac
-	verdict=$(head -n 1 "$run/verdict")
+	verdict=$("$LAB/judge.py" "$run")
 	say "$scenario: $verdict, expected $EXPECT ($(clock "$run"), $(cat "$run/seconds" 2>/dev/null || echo 0) s), see ${run#"$TOP"/}/verdict"
-	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$version" "$TITLE" "$EXPECT" "$verdict" \
-		"$(clock "$run")" "$(cat "$run/seconds" 2>/dev/null || echo 0)" "${run#"$TOP"/}" >>"$table"
+	runs+=("$run")
 }
 
 # report: at the end, whatever it is, what there is.
 report()
 {
-	[ ! -s "$table" ] || {
-		printf 'Linux\tkernel\texpected\tverdict\ttime\tseconds\trun\n'
-		cat "$table"
-	} | columns
-	rm -f "$table"
+	trap - EXIT
+	[ ${#runs[@]} = 0 ] || "$LAB/results.py" "$format" "${runs[@]}"
 }
 
-mkdir -p "$CACHE"
-table=$(mktemp -p "$CACHE")
-trap report EXIT
+runs=()
+# An error, or Ctrl-C, has an exit status of its own.
+trap 'report || true' EXIT
 trap 'exit 130' INT TERM
 
 for scenario; do
@@ -99,4 +92,4 @@ for scenario; do
 	done
 done
 
-awk -F'\t' '$3 != $4 { bad = 1 } END { exit bad }' "$table"
+report

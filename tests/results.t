@@ -1,0 +1,151 @@
+#!/bin/bash
+# shellcheck disable=SC2016 # what ok evaluates is expanded later
+# SPDX-License-Identifier: GPL-2.0-only
+# results.json, of recorded runs (tests/judge), and what is made of it.
+
+. "$(dirname "$0")/tap.sh"
+validate=$TOP/tests/results/validate.py
+# The kernel's parser of KTAP comes with its sources.
+parser=$("$LAB/fetch.sh" "$NEWEST_BASE")
+export LAB_CACHE=$CACHE LAB_RUNS=$tmp/runs
+cp -r "$LAB" "$tmp/lab"
+printf '%s\n' 'irqfd_resampler_test 13' 'kvm_irqfd_resampler 63' >"$tmp/lab/cases"
+
+judge=$tmp/lab/judge.py show=$tmp/lab/results.py
+mkdir "$LAB_RUNS"
+
+# recorded NAME RUN: a copy that is judged, with the files named like their contents.
+recorded()
+{
+	local run=$LAB_RUNS/$2 file
+
+	cp -r "$TOP/tests/judge/$1" "$run"
+	rm -f "$run/expect"
+	# One job, and what the tests have said since.
+	sed -i -E '/^(lab: run )?irqfd_resampler_test$/ s/$/ -s 2/' "$run/job" "$run/results"
+	sed -i -E 's/^(ok [0-9]+) # SKIP (.*): (an earlier .*)/\1 \2 # SKIP \3/' "$run/results"
+	shift 2
+	for file; do printf '%s\n' "${file#*=}" >"$run/${file%%=*}"; done
+	"$judge" "$run" >/dev/null
+}
+
+built()
+{
+	printf 'base: 6.18.y, Linux 6.18.15\nseries: %s\ntree: %s\nfragments: base hang proxy\ncompiler: gcc (Debian 12.2.0-14) 12.2.0' "$1" "$2"
+}
+command='# QEMU emulator version 7.2.22
+# /usr/bin/qemu-system-x86_64
+qemu-system-x86_64 -accel tcg\,thread=single -icount shift=2 -smp 1'
+booted=(append=quick arch=x86_64 cpus=1 seed=3 started=2026-11-24T13:44:06+00:00 "qemu-command=$command" config=y)
+recorded stock-proxy 20261124-100000-stock-proxy "${booted[@]}" scenario=stock-proxy title=stock expect=DEADLOCK "built-from=$(built none 1)"
+recorded patched-proxy 20261124-100100-patched-proxy "${booted[@]}" scenario=patched-proxy title=patched expect=PASS "built-from=$(built 6.18.y 2)"
+mkdir "$LAB_RUNS/20261124-100200-broken"
+printf 'CC eventfd.o\nlab: does not build\n' >"$LAB_RUNS/20261124-100200-broken/build-error"
+cp "$LAB_RUNS/20261124-100100-patched-proxy/job" "$LAB_RUNS/20261124-100200-broken"
+"$judge" "$LAB_RUNS/20261124-100200-broken" >/dev/null
+stock=$LAB_RUNS/20261124-100000-stock-proxy patched=$LAB_RUNS/20261124-100100-patched-proxy broken=$LAB_RUNS/20261124-100200-broken
+
+# is RUN EXPRESSION: of Python, true of its results, r.
+is()
+{
+	python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); sys.exit(not eval(f"({sys.argv[2]})"))' "$1/results.json" "$2" ||
+		{ cat "$1/results.json"; return 1; }
+}
+
+every_recording()
+{
+	local dir
+
+	mkdir "$tmp/all"
+	for dir in "$TOP"/tests/judge/*/; do
+		cp -r "$dir" "$tmp/all"
+		rm -f "$tmp/all/$(basename "$dir")/expect"
+		"$judge" "$tmp/all/$(basename "$dir")" || true
+	done
+	[ "$(find "$tmp/all" -name results.json | wc -l)" -ge 20 ] || return
+	"$validate" "$LAB/results.schema.json" "$tmp"/all/*/results.json
+}
+ok "results: of all recorded runs as the schema says" every_recording
+ok "results: ... of these" "$validate" "$LAB/results.schema.json" "$LAB_RUNS"/*/results.json
+for change in 'del r["verdict"]' 'r["verdict"] = "GOOD"' 'r["more"] = 1' 'r["started"] = "2026-11-24T10:00:00"' 'r["commands"][0]["status"] = "0"'; do
+	python3 -c "import json; r = json.load(open('$stock/results.json')); $change; json.dump(r, open('$tmp/bad.json', 'w'))"
+	ok "results: the schema refuses $change" eval '! "$validate" "$LAB/results.schema.json" "$tmp/bad.json"'
+done
+ok "results: what was booted" is "$stock" '(r["kernel"]["version"], r["kernel"]["built"]["tree"], r["kernel"]["built"]["fragments"],
+	r["machine"]["qemu"], r["machine"]["accelerator"], r["machine"]["cpus"], r["machine"]["seed"]) ==
+	("6.18.15", "1", "base hang proxy", "QEMU emulator version 7.2.22", "tcg,thread=single", 1, 3)'
+ok "results: verdict, what was expected, and the evidence" is "$stock" '(r["verdict"], r["expected"]) == ("DEADLOCK", "DEADLOCK") and
+	any(line.startswith("waits for a grace period inside irqfd_resampler_shutdown()") for line in r["said"])'
+ok "results: each case" is "$patched" 'r["commands"][0]["status"] == 0 and len(r["commands"][0]["cases"]) == 13 and
+	all(case["status"] == "ok" for case in r["commands"][0]["cases"])'
+ok "results: ... why it was skipped" is "$stock" 'r["commands"][0]["cases"][-1] ==
+	{"name": "irqfd_resampler_test/out of file descriptors", "status": "skip", "why": "an earlier subtest hung", "allowed": False}'
+ok "results: links to what is there alone" is "$patched" 'r["files"] == {"verdict": "verdict", "console": "console", "command": "qemu-command",
+	"results": "results", "config": "config"}'
+ok "results: of what does not build" is "$broken" '(r["verdict"], r["said"][-1], r["commands"]) == ("BUILD-ERROR", "lab: does not build", [])'
+ok "results: ... which the verdict says, too" grep -qx 'lab: does not build' "$broken/verdict"
+printf '[    2.000000] Run /init as init process\n[    9.500000] lab: command 1 ended, status 0, ctxt 7\n' >>"$patched/console"
+ok "results: the guest's time of a command" eval '"$judge" "$patched" && is "$patched" "abs(r[\"commands\"][0][\"seconds\"] - 7.5) < 0.001"'
+sed -i '$d' "$patched/console"
+sed -i '$d' "$patched/console"
+"$judge" "$patched" >/dev/null
+
+# The table.
+ok "table: a row for each run" eval '"$show" table "$stock" "$patched" >"$tmp/table" && cat "$tmp/table" &&
+	grep -qE "^6.18.15  stock    DEADLOCK  DEADLOCK  seed 3  [0-9]+ .*/20261124-100000-stock-proxy$" "$tmp/table" &&
+	grep -qE "^6.18.15  patched  PASS      PASS      seed 3" "$tmp/table"'
+ok "table: exit status 1 if a verdict is another, or not PASS when none is expected" eval '! "$show" table "$stock" "$broken" >"$tmp/table" &&
+	grep -qE "^\?  .* broken .* -  .*BUILD-ERROR" "$tmp/table"'
+ok "table: all of runs/, if not told which" eval '! "$show" table >"$tmp/table" && [ "$(wc -l <"$tmp/table")" = 4 ]'
+ok "table: no colour but on a terminal" eval '! grep "\[" "$tmp/table"'
+on_terminal()
+{
+	script -qec "$1 '$show' table '$stock'" /dev/null </dev/null
+}
+ok "table: ... colour there" eval 'on_terminal "env -u NO_COLOR" | grep "32mDEADLOCK"'
+ok "table: ... but not with NO_COLOR" eval 'on_terminal "env NO_COLOR=1" >"$tmp/table"; grep DEADLOCK "$tmp/table" && ! grep -a "32m" "$tmp/table"'
+ok "results: no such format" fails 2 'lab: which format\? \(of: table json ktap junit' "$show" yaml "$stock"
+ok "results: not judged" fails 2 "lab: no results in $tmp/lab \(lab/judge.py" "$show" table "$tmp/lab"
+sed 's/"format": 1/"format": 0/' "$stock/results.json" >"$tmp/lab/results.json"
+ok "results: of another version" fails 2 'is of another version of the lab' "$show" table "$tmp/lab"
+ok "json: an array of them" eval '"$show" json "$stock" "$patched" | python3 -c "import json, sys; assert [r[\"verdict\"] for r in json.load(sys.stdin)] == [\"DEADLOCK\", \"PASS\"]"'
+
+# KTAP, as the kernel's parser reads it: (cases, those not ok, those skipped, what is wrong).
+kernel_reads()
+{
+	"$show" ktap "$@" >"$tmp/ktap" || return
+	PYTHONPATH=$tmp/lab python3 - "$parser" "$tmp/ktap" <<-'END'
+	import sys
+	from pathlib import Path
+	import ktap
+	cases, wrong = ktap.parse_plain(ktap.load_parser(Path(sys.argv[1])), Path(sys.argv[2]).read_text().splitlines(), "")
+	print(len(cases), sum(c.status == "not ok" for c in cases), sum(c.status == "skip" for c in cases), wrong)
+	END
+}
+ok "ktap: a deadlock that is expected is no failure" eval '[ "$(kernel_reads "$stock" "$patched")" = "23 0 9 []" ]'
+printf 'PASS\n' >"$stock/expect"
+"$judge" "$stock" >/dev/null
+ok "ktap: ... and one that is not expected is" eval '[ "$(kernel_reads "$stock" "$patched")" = "23 1 9 []" ] && grep "^not ok 1 stock-proxy" "$tmp/ktap"'
+ok "ktap: a run without cases" eval '[ "$(kernel_reads "$broken")" = "1 1 0 []" ]'
+
+# JUnit; python3-junitparser is a well-known reader.
+reads_junit()
+{
+	"$show" junit "$@" >"$tmp/junit.xml" && /usr/bin/python3 - "$tmp/junit.xml" <<-'END'
+	import sys
+	from junitparser import JUnitXml
+	for suite in JUnitXml.fromfile(sys.argv[1]):
+	    results = [kind.__class__.__name__ for case in suite for kind in case.result or [None]]
+	    print(suite.name, suite.tests, suite.failures, suite.skipped, results.count("Failure"), results.count("Skipped"), len(results))
+	END
+}
+ok "junit: one case more than the run has, its verdict" eval '[ "$(reads_junit "$patched")" = "patched-proxy 14 0 0 0 0 14" ]'
+ok "junit: a deadlock that is not expected fails as a case and as a verdict" eval '[ "$(reads_junit "$stock")" = "stock-proxy 11 2 9 2 9 11" ]'
+echo DEADLOCK >"$stock/expect"
+"$judge" "$stock" >/dev/null
+ok "junit: ... and one that is expected is skipped" eval '[ "$(reads_junit "$stock")" = "stock-proxy 11 0 10 0 10 11" ]'
+printf 'a \x1b[31m <b> & \x01\n' >"$broken/build-error"
+"$judge" "$broken" >/dev/null
+ok "junit: what XML cannot have" eval 'reads_junit "$broken" && grep -F "a ?[31m &lt;b&gt; &amp; ?" "$tmp/junit.xml"'
+
+plan
