@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Usage: lab/results.py FORMAT [RUN...]
+"""Usage: lab/results.py FORMAT [--url URL] [RUN...]
 
 Print the results of runs, i.e. what lab/judge.py has written to their results.json
 (its format is lab/results.schema.json), as
@@ -9,10 +9,12 @@ Print the results of runs, i.e. what lab/judge.py has written to their results.j
   json   an array of all that is known
   ktap   for kselftest's and KUnit's parsers
   junit  for what shows JUnit's XML
+  kcidb  a report in KCIDB's format 5.3, for KernelCI, see lab/kcidb.py
 
 A RUN is its directory, or one with runs in it; the default is all of runs/.  In ktap
 and junit, a run is ok if its verdict is the expected one, and what fails in it is an
-expected failure then.
+expected failure then.  URL is where kcidb says that files are, those of
+RUN in URL/RUN; the default is file:///... on this machine.
 
 Exit status: for table, 1 if some verdict is not the expected one; 2 if a run has
 no results.
@@ -131,19 +133,28 @@ def as_json(runs: list[Run]) -> str:
     return json.dumps(runs, indent=1, default=str)
 
 
-def formats() -> dict[str, Callable[[list[Run]], str]]:
+def formats(url: str | None) -> dict[str, Callable[[list[Run]], str]]:
+    def kcidb(runs: list[Run]) -> str:
+        from kcidb import report
+        return json.dumps(report(runs, url), indent=1)
+
     colour = sys.stdout.isatty() and not os.environ.get('NO_COLOR')
-    return {'table': lambda runs: table(runs, colour), 'json': as_json, 'ktap': ktap, 'junit': junit}
+    return {'table': lambda runs: table(runs, colour), 'json': as_json, 'ktap': ktap, 'junit': junit, 'kcidb': kcidb}
 
 
 def main(argv: list[str]) -> int:
     if '-h' in argv or '--help' in argv:
         print(__doc__.strip())
         return 0
+    url = None
+    if '--url' in argv[:-1]:
+        at = argv.index('--url')
+        url = argv[at + 1].rstrip('/')
+        del argv[at:at + 2]
     try:
-        make = formats().get(argv[1] if len(argv) > 1 else '')
+        make = formats(url).get(argv[1] if len(argv) > 1 else '')
         if not make:
-            raise Unusable(f'which format? (of: {" ".join(formats())})')
+            raise Unusable(f'which format? (of: {" ".join(formats(url))})')
         runs = load(argv[2:])
         print(make(runs))
     except (Unusable, OSError) as error:

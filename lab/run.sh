@@ -36,7 +36,7 @@ while [[ ${1:-} = --* ]]; do
 	case $1=${2:-} in
 	--times=*)	[[ ${2:-} =~ ^[1-9][0-9]*$ ]] || die "--times needs a number" "lab/run.sh --help"
 			times=$2 ;;
-	--format=*)	[[ ${2:-} =~ ^(table|json|ktap|junit)$ ]] || die "no format '${2:-}'" "lab/results.py --help"
+	--format=*)	[[ ${2:-} =~ ^(table|json|ktap|junit|kcidb)$ ]] || die "no format '${2:-}'" "lab/results.py --help"
 			format=$2 ;;
 	*)		die "no option '$1'" "lab/run.sh --help" ;;
 	esac

@@ -148,4 +148,40 @@ printf 'a \x1b[31m <b> & \x01\n' >"$broken/build-error"
 "$judge" "$broken" >/dev/null
 ok "junit: what XML cannot have" eval 'reads_junit "$broken" && grep -F "a ?[31m &lt;b&gt; &amp; ?" "$tmp/junit.xml"'
 
+# KCIDB
+kcidb()
+{
+	"$show" kcidb "$@" >"$tmp/kcidb.json"
+}
+# kcidb_is EXPRESSION: of Python, true of the report d, whose checks are in kcidb.
+kcidb_is()
+{
+	PYTHONPATH=$tmp/lab python3 -c 'import copy, json, sys, kcidb
+d = json.load(open(sys.argv[1])); sys.exit(not eval(f"({sys.argv[2]})"))' "$tmp/kcidb.json" "$1" || { cat "$tmp/kcidb.json"; return 1; }
+}
+ok "kcidb: as its schema says" eval 'kcidb "$stock" "$patched" "$broken" && "$validate" "$TOP/tests/results/kcidb-5.3.schema.json" "$tmp/kcidb.json"'
+ok "kcidb: as its schema does not say" kcidb_is 'kcidb.check(d) == []'
+ok "kcidb: one issue, present on stock, absent on patched" kcidb_is 'len(d["issues"]) == 1 and
+	{next(t["path"] for t in d["tests"] if t["id"] == i["test_id"]): i["present"] for i in d["incidents"]} ==
+	{"lab.stock-proxy": True, "lab.patched-proxy": False}'
+ok "kcidb: cases by path and status" kcidb_is '[t["status"] for t in d["tests"] if t["path"] ==
+	"kselftest.kvm.irqfd_resampler_test.distinct_GSIs_teardown_by_closing_eventfds"] == ["FAIL", "PASS"]'
+ok "kcidb: what does not build is a failed build, and a test that is missing" kcidb_is '[b["status"] for b in d["builds"]] == ["PASS", "PASS", "FAIL"] and
+	d["tests"][-1]["status"] == "MISS"'
+ok "kcidb: no patches on stock" kcidb_is '[c.get("patchset_hash") for c in d["checkouts"]][:2] == ["", None]'
+ok "kcidb: made again, the same" eval 'cp "$tmp/kcidb.json" "$tmp/first" && kcidb "$stock" "$patched" "$broken" && cmp "$tmp/first" "$tmp/kcidb.json"'
+ok "kcidb: a run that is given twice" fails 2 'lab: the same run twice' "$show" kcidb "$stock" "$stock"
+ok "kcidb: files elsewhere" eval '"$show" kcidb --url https://lab.example/runs "$stock" | grep "\"https://lab.example/runs/20261124-100000-stock-proxy/console\""'
+# What the schema takes, and nobody should send.
+while IFS=$'\t' read -r change said; do
+	ok "kcidb: refuses: $said" kcidb_is "(e := copy.deepcopy(d)) and [$change] and any('$said' in line for line in kcidb.check(e))"
+done <<'END'
+e["tests"].append(e["tests"][0])	twice
+e["incidents"][0].update(test_id="irqfd:t-none")	its test_id is nowhere
+e["tests"][0].update(start_time="2026-11-24T13:44:06")	no time zone
+e["tests"][0].update(start_time="yesterday")	not a time
+e["tests"][0].update(log_url="runs/1/console")	not absolute
+e["tests"][0].update(id="other:t-1")	not of irqfd
+END
+
 plan
