@@ -5,7 +5,9 @@
 # The boots that tell the story, in its order.
 DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep stock-kunit patched-kunit
 
-.PHONY: help demo test run results autopsy sweep replay explore kunit mutants mutate arm64 tree patches check-patches check-series check-docs bench model deps clean clean-runs distclean
+JINJA2 := jinja2:/usr/lib/python3/dist-packages/jinja2=python3-jinja2
+
+.PHONY: help demo test run results report autopsy sweep replay explore kunit mutants mutate arm64 tree patches check-patches check-series check-docs bench model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: six boots, a table'
@@ -19,6 +21,7 @@ help:
 	@echo 'make explore SEEDS=N         a scenario in many schedules: k of n fail, when, with which seeds; a table'
 	@echo '     SCENARIO=NAME           ... that one instead of stock-proxy; JOB=COMMAND, TREE, SERIES, JOBS=N'
 	@echo 'make results                 the table of all runs in runs/, or of RUN="runs/..."; FORMAT=json, ktap, junit, kcidb'
+	@echo 'make report                  runs/report.html, a page of all runs, explorations, the hang, and the benchmark'
 	@echo 'make autopsy                 hang a kernel and dissect it from outside: who waits for whom; TIMES=N'
 	@echo '     SCENARIO=NAME           ... the kernel and job of that scenario instead of stock-proxy'
 	@echo 'make sweep                   how often and how soon stock kernels hang, a table; TIMES=N boots of each'
@@ -56,6 +59,7 @@ demo: deps
 test: deps
 	@lab/deps.sh jsonschema:/usr/lib/python3/dist-packages/jsonschema=python3-jsonschema \
 		junitparser:/usr/lib/python3/dist-packages/junitparser=python3-junitparser \
+		$(JINJA2) \
 		datamash
 	@tests/run.sh
 
@@ -64,6 +68,10 @@ run: deps
 
 results:
 	@lab/results.py $(or $(FORMAT),table) $(RUN)
+
+report: deps
+	@lab/deps.sh $(JINJA2)
+	@lab/report.py
 
 autopsy: deps
 	@lab/deps.sh gdb dot=graphviz

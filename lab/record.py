@@ -16,7 +16,7 @@ import deadlock
 
 FORMAT = 1
 FILES = {'verdict': 'verdict', 'console': 'console', 'command': 'qemu-command', 'results': 'results', 'config': 'config',
-         'kernel': 'kernel', 'initramfs': 'initramfs.cpio', 'graph': 'graph.svg'}
+         'kernel': 'kernel', 'initramfs': 'initramfs.cpio'}
 ENDED = re.compile(r'lab: command (\d+) ended, status ')
 
 

@@ -184,4 +184,36 @@ e["tests"][0].update(log_url="runs/1/console")	not absolute
 e["tests"][0].update(id="other:t-1")	not of irqfd
 END
 
+# The page.
+export report=$tmp/lab/report.py
+mkdir -p "$LAB_RUNS/20261124-090000-bench" "$LAB_RUNS/explore-stock-proxy-1" "$LAB_RUNS/20261124-080000-autopsy-stock-proxy" "$tmp/docs"
+cp -r "$stock" "$LAB_RUNS/explore-stock-proxy-1/seed-3"
+echo 6.18.15 >"$LAB_RUNS/explore-stock-proxy-1/version"
+echo 'an exploration' >"$LAB_RUNS/explore-stock-proxy-1/title"
+for kernel in stock fixes series; do
+	for us in 99 "$([ $kernel = series ] && echo 100 || echo 200)" 1000; do echo "2,$kernel,close-vm,distinct,1024,0,$us.0"; done
+done | sed '1i cpus,kernel,operation,kind,irqfds,repetition,microseconds' >"$LAB_RUNS/20261124-090000-bench/virtual.csv"
+cp "$TOP/docs/root-cause.md" "$tmp/docs"
+echo '<b>bold</b>' >"$patched/title"
+"$judge" "$patched" >/dev/null
+# page_has PATTERN: of extended grep, on one line, as the page is.
+page_has()
+{
+	tr '\n' ' ' <"$LAB_RUNS/report.html" | grep -qE "$1" || { cat "$LAB_RUNS/report.html"; return 1; }
+}
+ok "report: prints where it is" eval '[ "$("$report")" = "$LAB_RUNS/report.html" ]'
+ok "report: well formed, each link leads somewhere, nothing is from elsewhere" "$TOP/tests/results/check-page.py" "$LAB_RUNS/report.html"
+ok "report: what is expected can be told without colour" page_has '✓ DEADLOCK</strong> *<span[^>]*>as expected<'
+ok "report: ... and so can what is not" page_has '✗ BUILD-ERROR</strong> *<span[^>]*>expected PASS<'
+ok "report: a cell leads to verdict, console and command" page_has 'href="20261124-100000-stock-proxy/verdict".*href="20261124-100000-stock-proxy/console".*href="20261124-100000-stock-proxy/qemu-command"'
+ok "report: stock beside patched, and the cases that differ" page_has 'data-label="stock".*data-label="patched"' 
+ok "report: ... which are those that both have" page_has '7 cases differ.*teardown by closing eventfds: not ok → ok'
+ok "report: what is quoted is not markup" page_has '&lt;b&gt;bold&lt;/b&gt;'
+ok "report: an exploration, its seeds with links" page_has 'an exploration<.*1 of 1<.*21-100 %<.*href="explore-stock-proxy-1/seed-3/verdict"'
+ok "report: the graph, of the documentation" page_has 'kworker/0:30, pid 71 \(phantom\).*is pending in.*From docs/root-cause.md'
+sed 's/0:30/0:77/' "$TOP/docs/root-cause.md" >"$LAB_RUNS/20261124-080000-autopsy-stock-proxy/autopsy"
+ok "report: ... of the last autopsy, if there is one" eval '"$report" && page_has "kworker/0:77.*From 20261124-080000-autopsy-stock-proxy"'
+ok "report: the benchmark, by medians" page_has 'close-vm, 1024 resampling<.*>200.0<.*>200.0<.*>100.0<.*>2.00<'
+ok "report: a page of nothing" fails 2 'lab: no results in' "$report" "$tmp/docs"
+
 plan
