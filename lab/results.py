@@ -16,8 +16,7 @@ and junit, a run is ok if its verdict is the expected one, and what fails in it 
 expected failure then.  URL is where kcidb says that files are, those of
 RUN in URL/RUN; the default is file:///... on this machine.
 
-Exit status: for table, 1 if some verdict is not the expected one; 2 if a run has
-no results.
+Exit status 0 if each verdict is the expected one, 1 if not, 2 if a run has no results.
 """
 
 import json
@@ -160,7 +159,7 @@ def main(argv: list[str]) -> int:
     except (Unusable, OSError) as error:
         print(f'lab: {error}', file=sys.stderr)
         return 2
-    return 1 if argv[1] == 'table' and not all(map(is_expected, runs)) else 0
+    return 0 if all(map(is_expected, runs)) else 1
 
 
 if __name__ == '__main__':
