@@ -20,7 +20,7 @@ help:
 	@echo '     GDB=1, AT=SECONDS       ... stop for gdb where it hangs, or at that time of the guest'
 	@echo 'make explore SEEDS=N         a scenario in many schedules: k of n fail, when, with which seeds; a table'
 	@echo '     SCENARIO=NAME           ... that one instead of stock-proxy; JOB=COMMAND, TREE, SERIES, JOBS=N'
-	@echo 'make results                 the table of all runs in runs/, or of RUN="runs/..."; FORMAT=json, ktap, junit, kcidb'
+	@echo 'make results                 the table of all runs in runs/, or of RUN="runs/..."; FORMAT=json, ktap, junit, kcidb, lava'
 	@echo 'make report                  runs/report.html, a page of all runs, explorations, the hang, and the benchmark'
 	@echo 'make autopsy                 hang a kernel and dissect it from outside: who waits for whom; TIMES=N'
 	@echo '     SCENARIO=NAME           ... the kernel and job of that scenario instead of stock-proxy'

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, Iterator
 from urllib.parse import urlparse
 
-from runs import Run, Unusable, leaves, name
+from runs import Run, Unusable, leaves, link, name
 
 ORIGIN = 'irqfd'
 VERDICTS = {'PASS': 'PASS', 'SKIP': 'SKIP', 'DEADLOCK': 'FAIL', 'SPLAT': 'FAIL', 'FAIL': 'FAIL', 'TIMEOUT': 'ERROR',
@@ -66,10 +66,7 @@ class Report:
         return one['id']
 
     def link(self, run: Run, file: str) -> str | None:
-        if file not in run['files']:
-            return None
-        base = f'{self.url}/{run["run"]}' if self.url else run['path'].resolve().as_uri()
-        return f'{base}/{run["files"][file]}'
+        return link(run, file, self.url)
 
     def checkout(self, run: Run) -> str:
         built = run['kernel']['built']

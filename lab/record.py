@@ -50,7 +50,8 @@ def machine(run: Path) -> dict[str, Any]:
     words = shlex.split(said[-1])
     return {'qemu': said[0].removeprefix('# ') if said[0].startswith('# ') else None,
             'accelerator': words[words.index('-accel') + 1] if '-accel' in words[:-1] else None,
-            'cpus': number(run / 'cpus'), 'seed': number(run / 'seed'), 'status': line(run / 'qemu-status')}
+            'cpus': number(run / 'cpus'), 'seed': number(run / 'seed'), 'timeout': number(run / 'timeout'),
+            'status': line(run / 'qemu-status')}
 
 
 def seconds(console: list[tuple[str, str]], count: int) -> list[float | None]:

@@ -10,10 +10,12 @@ Print the results of runs, i.e. what lab/judge.py has written to their results.j
   ktap   for kselftest's and KUnit's parsers
   junit  for what shows JUnit's XML
   kcidb  a report in KCIDB's format 5.3, for KernelCI, see lab/kcidb.py
+  lava   jobs that boot the same again on a LAVA server, one JSON document (which is
+         YAML, too) a line, see lab/lava.py
 
 A RUN is its directory, or one with runs in it; the default is all of runs/.  In ktap
 and junit, a run is ok if its verdict is the expected one, and what fails in it is an
-expected failure then.  URL is where kcidb says that files are, those of
+expected failure then.  URL is where kcidb and lava say that files are, those of
 RUN in URL/RUN; the default is file:///... on this machine.
 
 Exit status 0 if each verdict is the expected one, 1 if not, 2 if a run has no results.
@@ -137,8 +139,12 @@ def formats(url: str | None) -> dict[str, Callable[[list[Run]], str]]:
         from kcidb import report
         return json.dumps(report(runs, url), indent=1)
 
+    def lava(runs: list[Run]) -> str:
+        from lava import job
+        return '\n'.join(json.dumps(job(run, url)) for run in runs)
+
     colour = sys.stdout.isatty() and not os.environ.get('NO_COLOR')
-    return {'table': lambda runs: table(runs, colour), 'json': as_json, 'ktap': ktap, 'junit': junit, 'kcidb': kcidb}
+    return {'table': lambda runs: table(runs, colour), 'json': as_json, 'ktap': ktap, 'junit': junit, 'kcidb': kcidb, 'lava': lava}
 
 
 def main(argv: list[str]) -> int:

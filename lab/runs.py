@@ -58,6 +58,12 @@ def is_expected(run: Run) -> bool:
     return run['verdict'] == (run['expected'] or 'PASS')
 
 
+def link(run: Run, file: str, url: str | None) -> str | None:
+    """An absolute address: URL/RUN/..., or of the file on this machine."""
+    base = f'{url}/{run["run"]}' if url else run['path'].resolve().as_uri()
+    return f'{base}/{run["files"][file]}' if file in run['files'] else None
+
+
 def clock(run: Run) -> str:
     seed = run['machine']['seed']
     return 'real time' if seed is None else f'seed {seed}'

@@ -1,0 +1,117 @@
+#!/bin/bash
+# shellcheck disable=SC2016 # what ok evaluates is expanded later
+# SPDX-License-Identifier: GPL-2.0-only
+# LAVA: jobs made of recorded runs (tests/judge), what the guest tells of their results, and what
+# is made of LAVA's.
+
+. "$(dirname "$0")/tap.sh"
+"$LAB/fetch.sh" "$NEWEST_BASE" >/dev/null
+export LAB_CACHE=$CACHE LAB_RUNS=$tmp/runs
+cp -r "$LAB" "$tmp/lab"
+printf '%s\n' 'irqfd_resampler_test 13' 'kvm_irqfd_resampler 63' >"$tmp/lab/cases"
+show=$tmp/lab/results.py lava=$tmp/lab/lava.py
+
+for name in stock-proxy patched-proxy kselftest kselftest-inner-fails kunit-skips hang-after-job; do
+	run=$LAB_RUNS/$name
+	mkdir -p "$run"
+	cp "$TOP/tests/judge/$name"/* "$run"
+	rm -f "$run/expect"
+	sed -i -E 's/^(ok [0-9]+) # SKIP (.*): (an earlier .*)/\1 \2 # SKIP \3/' "$run/results"
+	echo 'oops=panic' >"$run/append"
+	echo 120 >"$run/timeout"
+	echo 2 >"$run/cpus"
+	echo x86_64 >"$run/arch"
+	touch "$run/kernel" "$run/initramfs.cpio"
+	"$tmp/lab/judge.py" "$run" >/dev/null
+done
+
+# job NAME, in $tmp/job; job_is EXPRESSION: of Python, true of it, j.
+job()
+{
+	"$show" lava --url https://lab.example/runs "$LAB_RUNS/$1" >"$tmp/job" || [ $? = 1 ]
+}
+job_is()
+{
+	python3 -c 'import json, sys; j = json.load(open(sys.argv[1])); sys.exit(not eval(f"({sys.argv[2]})"))' "$tmp/job" "$1" ||
+		{ cat "$tmp/job"; return 1; }
+}
+job patched-proxy
+ok "job: kernel and initramfs by URL" job_is '[image["url"] for image in j["actions"][0]["deploy"]["images"].values()] ==
+	["https://lab.example/runs/patched-proxy/kernel", "https://lab.example/runs/patched-proxy/initramfs.cpio"]'
+ok "job: the scenario'\''s command line, and no panic that ends QEMU" job_is '(line := j["actions"][0]["deploy"]["images"]["kernel"]["image_arg"])
+	and "oops=panic" in line and "lab_signals=1" in line and "printk.devkmsg=on" in line and "panic=-1" not in line'
+ok "job: may be silent for as long as the test may take" job_is 'j["actions"][1]["boot"]["timeout"] == j["actions"][2]["test"]["timeout"] == {"seconds": 120}'
+ok "job: CPUs" job_is '"-smp 2" in j["context"]["extra_options"]'
+ok "job: names what is to be expected" job_is 'len(j["metadata"]["expected_cases"].split()) == 15'
+rm "$LAB_RUNS/hang-after-job/kernel"
+"$tmp/lab/judge.py" "$LAB_RUNS/hang-after-job" >/dev/null
+ok "job: not without a kernel" fails 2 'has no kernel and initramfs' "$show" lava "$LAB_RUNS/hang-after-job"
+ok "job: others for each run, a line each" eval '
+	[ "$({ "$show" lava "$LAB_RUNS/kselftest" "$LAB_RUNS/patched-proxy" || true; } | grep -c "^{")" = 2 ]'
+
+# signals NAME: of the guest, for all commands.
+signals()
+{
+	local results=$LAB_RUNS/$1/results
+
+	awk '/^lab: run /{ n++ } { print >(prefix n) }' prefix="$tmp/part-" "$results"
+	for part in "$tmp"/part-*; do busybox awk -f "$LAB/guest/signals.awk" "$part"; done
+	rm "$tmp"/part-*
+	echo "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=no_task_is_stuck RESULT=pass>"
+}
+# log NAME: LAVA's, if the guest tells it that on the console, by the job's pattern; what
+# came of the job as such is $1 and $2.
+log()
+{
+	python3 - "$tmp/job" "$1" "$2" <<-'END'
+	import json, re, sys
+	monitor = json.load(open(sys.argv[1]))["actions"][2]["test"]["monitors"][0]
+	console = open(sys.argv[1] + ".console").read()
+	started = console.split("LAB-BEGIN 1", 1)[1]
+	ended = re.search(monitor["end"], started, re.S)
+	def say(definition, case, result):
+	    print('- {"dt": "2026", "lvl": "results", "msg": {"definition": "%s", "case": "%s", "level": !!int "3", "result": "%s"}}' % (definition, case, result))
+	print('- {"dt": "2026", "lvl": "target", "msg": "[ 1.0] RESULT=pass {"}')
+	for m in re.finditer(monitor["pattern"], started[:ended.end() if ended else None], re.S):
+	    say("0_irqfd", re.sub(r"\W", "_", m["test_case_id"].lower()), monitor["fixupdict"][m["result"]])
+	say("lava", "lava-test-monitor", sys.argv[2] if ended else "fail")
+	say("lava", "job", sys.argv[3])
+	END
+}
+# said NAME [EDIT]: the console of the guest, as edited by sed, makes what verdict?
+said()
+{
+	job "$1"
+	{ echo "LAB-BOOTED: "; echo "LAB-BEGIN 1"; signals "$1"; echo "LAB-END 1 DONE"; } |
+		sed 's/^/[    1.000000] /; s/$/\r\r/' | sed "${2:-}" >"$tmp/job.console"
+	log "${3:-pass}" "${4:-pass}" >"$tmp/log"
+	"$lava" "$tmp/job" "$tmp/log" >"$tmp/said" || [ $? = 1 ]
+	cat "$tmp/said" "$tmp/log"
+}
+# lava_says VERDICT PATTERN NAME [EDIT [MONITOR JOB]]
+lava_says()
+{
+	said "${@:3}" && [ "$(head -n 1 "$tmp/said")" = "$1" ] && tr '\n' ' ' <"$tmp/said" | grep -qE "$2"
+}
+ok "lava: all pass" lava_says PASS '^PASS $' patched-proxy
+ok "lava: ... quoted by kselftest'\''s runner" lava_says PASS '^PASS $' kselftest
+ok "lava: ... nested as KUnit'\''s" lava_says PASS '^PASS $' kunit-skips
+ok "lava: a case fails, which LAVA does not mind" lava_says FAIL '^FAIL irqfd_resampler_test_distinct_gsis_teardown_by_closing_eventfds: fail ' stock-proxy
+ok "lava: ... quoted by the runner" lava_says FAIL '_errors: fail|irqfd_resampler_test_[a-z_]*: fail' kselftest-inner-fails
+ok "lava: a case is not there" lava_says FAIL '^FAIL irqfd_resampler_test_[a-z_]*errors: no result $' patched-proxy '/errors RESULT/d'
+ok "lava: ... as its line is torn" lava_says FAIL '^FAIL irqfd_resampler_test_[a-z_]*errors: no result $' patched-proxy 's/errors RESULT=pa/&[ 1.0] hello/'
+ok "lava: it ends too early" lava_says FAIL 'no_task_is_stuck: no result' patched-proxy '/_leaks/ s/.*/LAB-END 1 DONE/'
+ok "lava: a panic" lava_says FAIL 'kernel_panic: fail' patched-proxy '/_leaks/ s/<.*/Kernel panic - not syncing: x\r\r\n[ 1.0] ---[ end Kernel panic - not syncing: x ]---\r/'
+ok "lava: a panic is one case" eval '[ "$(grep -c "kernel_panic" "$tmp/log")" = 1 ]'
+for splat in 'BUG: KASAN: use-after-free' 'WARNING: possible circular locking' 'INFO: task kworker\/0:1:9 blocked for more' 'INFO: rcu_sched detected stalls' 'Oops: 0000'; do
+	ok "lava: ${splat%% *}" lava_says FAIL "^FAIL $(tr '[:upper:]' '[:lower:]' <<<"${splat%%:*}"): fail $" patched-proxy "/_leaks/ s/^/[ 1.0] $splat\\r\\r\\n/"
+done
+ok "lava: what only looks like it" lava_says PASS '^PASS $' patched-proxy '/_leaks/ s/^/[ 1.0] INFO: NMI handler took long\r\r\n[ 1.0] DEBUG: x\r\r\n/'
+ok "lava: a silent hang" lava_says FAIL 'lava.lava-test-monitor: fail' patched-proxy '/LAB-END/d'
+ok "lava: it does not boot" lava_says FAIL 'lava.job: fail' patched-proxy '' pass fail
+: >"$tmp/empty"
+ok "lava: no results at all" eval '! "$lava" "$tmp/job" "$tmp/empty" >"$tmp/said" && grep -x "lava.job: no result" "$tmp/said"'
+ok "lava: a task that is stuck" lava_says FAIL '^FAIL no_task_is_stuck: fail $' patched-proxy '/no_task_is_stuck/ s/pass/fail/'
+ok "lava: no such log" fails 2 'lab: .*No such file' "$lava" "$tmp/job" "$tmp/none"
+
+plan
