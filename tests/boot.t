@@ -115,7 +115,7 @@ ok "holds: none is an error" eval '! held </dev/null && ! { locks | tail -n 3 | 
 printf '#!/bin/sh\n' >"$tmp/lab/build.sh"
 cat >"$tmp/lab/judge.py" <<'END'
 #!/bin/sh
-echo '{"format": 1, "scenario": null, "title": "wants", "seconds": 0, "kernel": {"version": "6.99"}, "machine": {"seed": null}, "expected": "PASS", "verdict": "PASS"}' >"$1/results.json"
+echo '{"format": 1, "scenario": null, "title": "wants", "seconds": 0, "kernel": {"version": "6.99"}, "machine": {"seed": null}, "expected": "'"$(cat "$1/expect" 2>/dev/null)"'", "verdict": "PASS"}' >"$1/results.json"
 echo PASS
 END
 cat >"$tmp/lab/boot.sh" <<'END'
@@ -175,18 +175,23 @@ echo 6.99 >"$tmp/version"
 ok "run: what a scenario wants of the results is there for the judge" eval '
 	LAB_RUNS=$tmp/wants "$tmp/lab/run.sh" wants && grep -qxF "^lab: done" "$tmp"/wants/*/must-match &&
 	[ "$(wc -l <"$tmp"/wants/*/must-match)" = 2 ]'
+ok "run: ... in another format than a table" eval '
+	LAB_RUNS=$tmp/json "$tmp/lab/run.sh" --format json wants | python3 -c "import json, sys; assert json.load(sys.stdin)[0][\"verdict\"] == \"PASS\""'
+ok "run: ... whose run it is, is there for the judge, too" eval '[ "$(cd "$tmp"/json/* && cat scenario title expect | paste -sd" ")" = "wants wants PASS" ]'
+ok "run: no such format is told before anything is built" fails 2 "lab: no format 'yaml'" "$tmp/lab/run.sh" --format yaml wants
 sed 's/wants/dies/' "$tmp/lab/scenarios/wants" >"$tmp/lab/scenarios/dies"
 printf '#!/bin/sh\ncase $1 in *dies*) exit 2 ;; esac\n' >"$tmp/lab/boot.sh"
 # Not SIGINT, which is ignored in what runs in the background.
 printf '#!/bin/sh\ncase $1 in *dies*) kill -TERM $PPID ;; esac\n' >"$tmp/lab/interrupted.sh"
+sed 's/EXPECT=PASS/EXPECT=DEADLOCK/' "$tmp/lab/scenarios/wants" >"$tmp/lab/scenarios/other"
 # ends STATUS: with what there is by then, and not what would follow.
 ends()
 {
 	local status=0
 
-	LAB_RUNS=$tmp/rows "$tmp/lab/run.sh" wants dies wants >"$tmp/table" || status=$?
+	LAB_RUNS=$tmp/rows "$tmp/lab/run.sh" other dies wants >"$tmp/table" || status=$?
 	cat "$tmp/table"
-	[ "$status" = "$1" ] && [ "$(grep -c '^6.99 .* PASS  *PASS' "$tmp/table")" = 1 ]
+	[ "$status" = "$1" ] && [ "$(grep -c '^6.99 .* DEADLOCK  *PASS' "$tmp/table")" = 1 ]
 }
 ok "run: an error leaves the rows that there are" ends 2
 mv "$tmp/lab/interrupted.sh" "$tmp/lab/boot.sh"

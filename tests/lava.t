@@ -38,7 +38,7 @@ job_is()
 job patched-proxy
 ok "job: kernel and initramfs by URL" job_is '[image["url"] for image in j["actions"][0]["deploy"]["images"].values()] ==
 	["https://lab.example/runs/patched-proxy/kernel", "https://lab.example/runs/patched-proxy/initramfs.cpio"]'
-ok "job: the scenario'\''s command line, and no panic that ends QEMU" job_is '(line := j["actions"][0]["deploy"]["images"]["kernel"]["image_arg"])
+ok "job: the scenario's command line, and no panic that ends QEMU" job_is '(line := j["actions"][0]["deploy"]["images"]["kernel"]["image_arg"])
 	and "oops=panic" in line and "lab_signals=1" in line and "printk.devkmsg=on" in line and "panic=-1" not in line'
 ok "job: may be silent for as long as the test may take" job_is 'j["actions"][1]["boot"]["timeout"] == j["actions"][2]["test"]["timeout"] == {"seconds": 120}'
 ok "job: CPUs" job_is '"-smp 2" in j["context"]["extra_options"]'
@@ -94,8 +94,8 @@ lava_says()
 	said "${@:3}" && [ "$(head -n 1 "$tmp/said")" = "$1" ] && tr '\n' ' ' <"$tmp/said" | grep -qE "$2"
 }
 ok "lava: all pass" lava_says PASS '^PASS $' patched-proxy
-ok "lava: ... quoted by kselftest'\''s runner" lava_says PASS '^PASS $' kselftest
-ok "lava: ... nested as KUnit'\''s" lava_says PASS '^PASS $' kunit-skips
+ok "lava: ... quoted by kselftest's runner" lava_says PASS '^PASS $' kselftest
+ok "lava: ... nested as KUnit's" lava_says PASS '^PASS $' kunit-skips
 ok "lava: a case fails, which LAVA does not mind" lava_says FAIL '^FAIL irqfd_resampler_test_distinct_gsis_teardown_by_closing_eventfds: fail ' stock-proxy
 ok "lava: ... quoted by the runner" lava_says FAIL '_errors: fail|irqfd_resampler_test_[a-z_]*: fail' kselftest-inner-fails
 ok "lava: a case is not there" lava_says FAIL '^FAIL irqfd_resampler_test_[a-z_]*errors: no result $' patched-proxy '/errors RESULT/d'
