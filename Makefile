@@ -59,8 +59,7 @@ demo: deps
 test: deps
 	@lab/deps.sh jsonschema:/usr/lib/python3/dist-packages/jsonschema=python3-jsonschema \
 		junitparser:/usr/lib/python3/dist-packages/junitparser=python3-junitparser \
-		$(JINJA2) \
-		datamash
+		$(JINJA2) datamash
 	@tests/run.sh
 
 run: deps
