@@ -108,8 +108,10 @@ ingredients()
 	git -C "$src" rev-parse 'HEAD^{tree}'
 	cat ${mutant:+"$mutant"} "${fragments[@]}" "$LAB/build.sh"
 	declare -f fragment check_config
-	for tool in gcc as ld; do "$CROSS$tool" --version; done
-	echo "$ARCH ${KCFLAGS:-}"
+	for tool in gcc flex bison "$CROSS"{gcc,as,ld}; do "$tool" --version; done
+	# What objtool looks into the kernel's objects with.
+	cat "$(gcc -print-file-name=libelf.so)" 2>/dev/null || true
+	echo "$ARCH ${KCFLAGS:-} ${KAFLAGS:-} ${KCPPFLAGS:-} ${HOSTCFLAGS:-} ${LLVM:-}"
 }
 
 # provenance: for people to read.

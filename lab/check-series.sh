@@ -206,7 +206,7 @@ coccinelle()
 {
 	local kept
 
-	kept=$CACHE/cocci/$({ cat "$1"; git -C "$src" rev-parse HEAD:scripts/coccinelle; } | sha1sum | cut -d' ' -f1)
+	kept=$CACHE/cocci/$({ cat "$1"; git -C "$src" rev-parse HEAD:scripts/coccinelle; spatch --version; } | sha1sum | cut -d' ' -f1)
 	if [ ! -f "$kept" ]; then
 		mkdir -p "$CACHE/cocci"
 		find "$src/scripts/coccinelle" -name '*.cocci' | sort |

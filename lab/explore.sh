@@ -18,9 +18,9 @@
 # --quiet: no table, but the directory of each exploration.
 #
 # An exploration is a directory of runs/, explore-SCENARIO-KEY, where KEY stands for
-# all that is booted; in it, seed-N is a run, for lab/replay.sh.  What is there is
-# not booted again, so that one that was interrupted goes on, and one with
-# more seeds adds to it; given as DIR, without building anything.
+# all that is booted, and the results that are wanted; in it, seed-N is a run, for
+# lab/replay.sh.  What is there is not booted again, so that one that was interrupted
+# goes on, and one with more seeds adds to it; given as DIR, without building anything.
 #
 # Exit status 0 if each verdict was what the scenario expects, 1 if not, 2 if a
 # boot was not possible, 130 after Ctrl-C.
@@ -72,10 +72,11 @@ done
 [ $# -gt 0 ] || die "which scenario?" "of: $(names "$LAB/scenarios")"
 user_job=${JOB:-} user_append=${APPEND:-} user_cpus=${CPUS:-}
 
-# what DIR: all that is booted.
+# what DIR: all that is booted, and what the scenario wants of it.
 what()
 {
 	cat "$1"/{kernel,append,cpus,job} "$LAB/boot.sh"
+	(cd "$1" && find . -maxdepth 1 \( -name must-match -o -name 'may-*' \) | sort | xargs -r grep -H '')
 	sed -nE 's/^file ([^ ]*) ([^ ]*) .*/\1 \2/p' "$1/initramfs.list" | while read -r name file; do
 		echo "$name"
 		cat "$file"

@@ -109,6 +109,32 @@ chmod +x "$tmp/bin/cp"
 ok "build: ... before another can build there" eval 'PATH=$tmp/bin:$PATH "$build" --copy "$run" 7.3.y none fine && [ ! -e "$tmp/unlocked" ]'
 ok "build: other flags make another kernel" eval '
 	KCFLAGS=-DX "$build" 7.3.y none fine && [ "$(times_built)" = 2 ] && "$build" 7.3.y none fine'
+# rebuilt COMMAND...: with $tmp/bin before other commands, it makes another kernel.
+rebuilt()
+{
+	local before
+
+	"$build" 7.3.y none fine >/dev/null
+	before=$(times_built)
+	PATH=$tmp/bin:$PATH "$@" 7.3.y none fine >/dev/null
+	[ "$(times_built)" = $((before + 1)) ]
+}
+rm "$tmp/bin/cp"
+for tool in gcc as ld flex bison; do
+	printf '#!/bin/sh\necho another\n' >"$tmp/bin/$tool"
+	chmod +x "$tmp/bin/$tool"
+	ok "build: so does another $tool" rebuilt "$build"
+	rm "$tmp/bin/$tool"
+done
+printf '#!/bin/sh\ncase $* in -print-file-name=libelf.so) echo %s ;; *) exec %s "$@" ;; esac\n' "$tmp/libelf" "$(command -v gcc)" >"$tmp/bin/gcc"
+chmod +x "$tmp/bin/gcc"
+echo libelf >"$tmp/libelf"
+ok "build: ... and another libelf" rebuilt "$build"
+rm "$tmp/bin/gcc"
+for flags in KAFLAGS KCPPFLAGS HOSTCFLAGS; do
+	ok "build: ... and other $flags" rebuilt env "$flags=-DX" "$build"
+done
+ok "build: ... but not the same" eval '! rebuilt "$build"'
 ok "series: applied with git am" eval '"$build" 7.3.y good fine && grep -qx "int y;" "$good/bzImage"'
 ok "series: stock stays stock" eval '"$build" 7.3.y none fine && ! grep -q "int y;" "$none/bzImage"'
 ok "series: one that does not apply is one clear line" fails 2 'lab: patches/bad does not apply: .*the tree is Linux 6.99.0' \

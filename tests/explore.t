@@ -135,6 +135,9 @@ ok "explore: ... from what is there" eval '! "$explore" --seeds 6 some >"$tmp/ta
 ok "explore: goes on where it was interrupted" eval 'rm -r "$LAB_RUNS"/explore-some-*/seed-2 &&
 	mkdir "$LAB_RUNS/$(ls "$LAB_RUNS")/tmp-2" && ! "$explore" --seeds 8 some && [ "$(boots)" = 3 ]'
 ok "explore: ... but not with another job" eval '! JOB="some_test -x" "$explore" --seeds 6 some && [ "$(boots)" = 6 ]'
+echo "MAY_FAIL=some" >>"$tmp/lab/scenarios/some"
+ok "explore: ... nor with other results that are wanted" eval '"$explore" --seeds 2 some && [ "$(boots)" = 2 ]'
+sed -i '$d' "$tmp/lab/scenarios/some"
 ok "explore: says of each run what made it" eval 'bash -c "$provenance" - "$(ls -d "$LAB_RUNS"/explore-some-*/seed-1 | head -n 1)"'
 ok "explore: none failed, and it says so" eval '"$explore" --seeds 1-2 --jobs 1 slow >"$tmp/table" &&
 	grep -E "no failure +0 of 2 +0-66 % +- +2 +-" "$tmp/table" && [ "$(boots)" = 2 ]'
