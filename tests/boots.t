@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2016 # what ok evaluates is expanded later
 # SPDX-License-Identifier: GPL-2.0-only
 # The boots that a developer needs at each change, one result each, and the
 # series themselves: that they survive a round trip.
