@@ -163,7 +163,7 @@ ok "TREE: may be somebody else's" eval 'cp -r "$TREE" "$tmp/theirs" &&
 	GIT_TEST_ASSUME_DIFFERENT_OWNER=1 TREE=$tmp/theirs "$build" 7.3.y none fine'
 mkdir "$tmp/broken"
 touch "$tmp/broken/Kbuild"
-ok "TREE: without git, that cannot be copied, one clear line" fails 2 'lab: cannot copy .*/broken: make: .* No rule' \
+ok "TREE: without git, that cannot be copied, one clear line" fails 2 'lab: cannot copy .*/broken: make.*: .* No rule' \
 	env TREE="$tmp/broken" "$build" 7.3.y none fine
 echo 'gitdir: /nonexistent' >"$tmp/broken/.git"
 ok "TREE: that git cannot read, one clear line" fails 2 'lab: cannot read .*/broken: fatal: not a git repository' \
