@@ -259,7 +259,7 @@ compare()
 		print "CPUs", "operation", "irqfds", "number", "recorded us", "us", "%"
 		for (key in keys) {
 			old = min[1, key]; new = min[2, key]
-			worse = !old || !new || new > (key ~ /assign\tdistinct/ && key !~ /deassign/ ? 1.1 : 1.02) * old
+			worse = !old || !new || new > (key ~ /\tassign\tdistinct/ ? 1.1 : 1.02) * old
 			bad = bad || worse
 			print key, old, new, (old ? sprintf("%+.1f", 100 * (new - old) / old) : "-") (worse ? " SLOWER" : "")
 		}
