@@ -51,6 +51,7 @@ usage_if_asked "$@"
 
 times=3
 only=virtual
+check=
 KERNELS='stock fixes series'
 RECORDED=$TOP/docs/virtual.csv
 if [ "${1:-}" = --check ]; then
@@ -435,7 +436,7 @@ trap 'exit 130' INT TERM
 bad=0
 out=$(new_run bench)
 ! wanted virtual || virtual
-if [ -n "${check:-}" ]; then
+if [ -n "$check" ]; then
 	[ "$bad" = 0 ] || exit 1
 	compare
 fi

@@ -53,12 +53,10 @@ fi
 
 first=1 last=20 jobs=$(nproc) mutant='' quiet=''
 while [[ ${1:-} = --* ]]; do
-	if [ "$1" = --quiet ]; then
-		quiet=yes
-		shift
-		continue
-	fi
 	case $1=${2:-} in
+	--quiet=*)		quiet=yes
+				shift
+				continue ;;
 	--jobs=[1-9]*)		jobs=$2 ;;
 	--mutant=?*)		mutant=$2
 				[ -f "$mutant" ] || mutant=$TOP/mutants/$2.patch

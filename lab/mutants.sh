@@ -52,12 +52,10 @@ scenario()
 
 	series=$(whole_series_of_base "$2") || exit
 	scenario=$scenarios/$1
-	{
-		# These kernels have KVM's code for AMD built in, which finds no posted interrupts.
-		printf '%s=%q\n' TITLE "$1" BASE "$2" PATCHED "$series" CONFIGS "$3" CPUS "$4" \
-			APPEND "${5#-}" JOB "$6" EXPECT "$7" TIMEOUT "$TIMEOUT" \
-			MAY_SKIP '^kvm_irqfd_resampler/irq_bypass/'
-	} >"$scenario"
+	# These kernels have KVM's code for AMD built in, which finds no posted interrupts.
+	printf '%s=%q\n' TITLE "$1" BASE "$2" PATCHED "$series" CONFIGS "$3" CPUS "$4" \
+		APPEND "${5#-}" JOB "$6" EXPECT "$7" TIMEOUT "$TIMEOUT" \
+		MAY_SKIP '^kvm_irqfd_resampler/irq_bypass/' >"$scenario"
 }
 
 # explore [--mutant PATCH]: $scenario; the directory in $dir.
