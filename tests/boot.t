@@ -61,56 +61,6 @@ ok "boot: ... with all" eval 'boots "run_kselftest.sh -c kvm" && holds kvm/irqfd
 ok "boot: a test that there is not is one clear line" fails 2 "lab: no selftest is called 'none_such'" boots none_such
 ok "boot: without a kernel, one clear line" fails 2 'lab: no kernel in ' "$boot" "$tmp"
 
-# The guest's count of what it has traced.
-trace()
-{
-	cat <<-'END'
-	 irqfd_perf_test-41 [000] ..... 1.0: release: (kvm_irqfd_release+0x0/0x100)
-	 irqfd_perf_test-41 [000] ..... 1.1: shutdown_irqfd_shutdown: (irqfd_shutdown+0x0/0x80) comm="irqfd_perf_test"
-	 kworker/0:1-12 [000] ..... 1.2: shutdown_irqfd_shutdown_work: (irqfd_shutdown_work+0x0/0x80) comm="kworker/0:1"
-	 <...>-13 [000] ..... 1.2: shutdown_irqfd_shutdown: (irqfd_shutdown+0x0/0x80) comm="kworker/0:2"
-	 kworker/0:1-12 [000] ..... 1.3: shutdown_irqfd_shutdown: (irqfd_shutdown+0x0/0x80) comm="kworker/0:1"
-	 kworker/0:1-12 [000] ..... 1.4: grace_period: (srcu_gp_start+0x0/0x20)
-	 irqfd_perf_test-41 [000] ..... 1.5: released: (kvm_vm_release+0x11/0x30 <- kvm_irqfd_release)
-	 kworker/0:1-12 [000] ..... 1.6: grace_period: (srcu_gp_start+0x0/0x20)
-	 irqfd_perf_test-41 [000] ..... 2.0: release: (kvm_irqfd_release+0x0/0x100)
-	 irqfd_perf_test-41 [000] ..... 2.5: released: (kvm_vm_release+0x11/0x30 <- kvm_irqfd_release)
-	END
-}
-count()
-{
-	busybox awk -v what=plain,240 -f "$LAB/guest/releases.awk"
-}
-ok "releases: counts grace periods, and kworkers once each" eval '[ "$(trace | count)" = "release,plain,240,1,2
-release,plain,240,0,0" ]'
-ok "releases: none is an error" eval '! count </dev/null && ! { trace | head -n 1 | count; }'
-
-# Of a lock: held for 30 us with another inside, waited for by a kworker, which holds it
-# for 5, and then something that is not of irqfds.
-locks()
-{
-	cat <<-'END'
-	 irqfd_perf_test-41 [000] ..... 1.000000: lock: (mutex_lock+0x0/0x30) lock=0xff11
-	 irqfd_perf_test-41 [000] ..... 1.000010: locked: (kvm_irqfd+0x27/0x610 <- mutex_lock)
-	 irqfd_perf_test-41 [000] ..... 1.000020: lock: (mutex_lock+0x0/0x30) lock=0xff22
-	 irqfd_perf_test-41 [000] ..... 1.000020: locked: (irqfd_resampler_unlink+0x15/0x60 <- mutex_lock)
-	 kworker/0:1-12 [000] ..... 1.000021: lock: (mutex_lock+0x0/0x30) lock=0xff11
-	 irqfd_perf_test-41 [000] ..... 1.000030: unlock: (mutex_unlock+0x0/0x30) lock=0xff22
-	 irqfd_perf_test-41 [000] ..... 1.000040: unlock: (mutex_unlock+0x0/0x30) lock=0xff11
-	 kworker/0:1-12 [000] ..... 1.000050: locked: (irqfd_resampler_shutdown.constprop.0+0x1e/0x90 <- mutex_lock)
-	 kworker/0:1-12 [000] ..... 1.000055: unlock: (mutex_unlock+0x0/0x30) lock=0xff11
-	 kworker/0:1-12 [000] ..... 1.000060: lock: (mutex_lock+0x0/0x30) lock=0xff33
-	 kworker/0:1-12 [000] ..... 1.000060: locked: (do_other+0x12/0x30 <- mutex_lock)
-	 kworker/0:1-12 [000] ..... 1.900000: unlock: (mutex_unlock+0x0/0x30) lock=0xff33
-	END
-}
-held()
-{
-	busybox awk -v what=distinct,2 -f "$LAB/guest/holds.awk"
-}
-ok "holds: of resampler_lock alone" eval '[ "$(locks | held)" = "hold,distinct,2,2,30" ]'
-ok "holds: none is an error" eval '! held </dev/null && ! { locks | tail -n 3 | held; }'
-
 # lab/bench.sh in virtual time, with kernels of which the second takes half as long.
 printf '#!/bin/sh\n' >"$tmp/lab/build.sh"
 cat >"$tmp/lab/judge.py" <<'END'

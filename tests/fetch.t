@@ -1,8 +1,8 @@
 #!/bin/bash
 # shellcheck disable=SC2016,SC2034 # what ok evaluates is expanded later
 # SPDX-License-Identifier: GPL-2.0-only
-# The fetcher, with an apt that is a script and a kernel that is four files:
-# what it does when things are missing, broken, or killed half-way.
+# The fetcher and lab/deps.sh, with an apt that is a script and a kernel that is four files:
+# what they do when things are missing, broken, or killed half-way.
 
 . "$(dirname "$0")/tap.sh"
 
@@ -36,6 +36,12 @@ fetch()
 	"$LAB/fetch.sh" 6.18.y
 }
 
+# What lab/fetch.sh has told apt.
+told()
+{
+	grep -h "$1" "$tmp/cache/apt"/{apt.conf,trixie-backports.list}
+}
+
 is_tree()
 {
 	[ "$(git -C "$tmp/cache/src/6.18.y" log -1 --format=%s stock)" = 'Linux 6.18.7' ] &&
@@ -66,6 +72,13 @@ rm "$tmp/apt-calls"
 ok "fetch: a second run does not ask apt" eval 'prints_directory && [ ! -e "$tmp/apt-calls" ]'
 first=$(git -C "$tmp/cache/src/6.18.y" rev-parse stock || true)
 ok "fetch: the same sources make the same commit" eval 'refetch && [ "$(git -C "$tmp/cache/src/6.18.y" rev-parse stock)" = "$first" ]'
+
+rm -rf "$tmp/cache"
+ok "fetch: LAB_MIRROR names one that apt does not know, of which old lists will do" eval '
+	FAKE_NO_MIRROR=1 LAB_MIRROR=http://other.invalid/debian fetch && is_tree &&
+	[ "$(told "other.invalid" | wc -l)" = 2 ] && told Check-Valid-Until'
+rm -rf "$tmp/cache"
+ok "fetch: ... and without it, apt decides" eval 'fetch && [ "$(told "//mirror.invalid" | wc -l)" = 2 ] && ! told Check-Valid-Until'
 
 # Which version it was, and which is wanted.
 cp -r "$LAB" "$tmp/lab"
@@ -116,6 +129,26 @@ ok "fetch: ... and the next run works" eval 'fetch && is_tree'
 
 rm -rf "$tmp/cache" "$tmp/served"/*
 ok "fetch: nothing served is one clear line, and what to do" fails 2 'lab: no 6.18.y of linux can be downloaded .*fetch.sh --help if Debian no longer serves' fetch
+
+# lab/deps.sh, whose apt-get installs a command, or with FAKE_FAILS nothing.
+cat >"$tmp/bin/apt-get" <<END
+#!/bin/bash
+echo "\$*" >>"$tmp/apt-calls"
+[ -z "\${FAKE_FAILS:-}" ] || { echo "E: Unable to locate package some-package"; exit 100; }
+[[ \$* != *' install '* ]] || install -m 755 /bin/true "$tmp/bin/\${FAKE_COMMAND:-some-command}"
+END
+printf '#!/bin/sh\nexec "$@"\n' >"$tmp/bin/sudo"
+chmod +x "$tmp/bin/sudo"
+rm "$tmp/apt-calls"
+ok "deps: a package that apt cannot install is one clear line" eval '
+	fails 2 "lab: apt-get install some-package failed: E: Unable to locate" env FAKE_FAILS=1 "$LAB/deps.sh" some-command=some-package 2>&1'
+ok "deps: ... and so is one without what was looked for in it" \
+	fails 2 'lab: still missing after apt-get install: some-package' env FAKE_COMMAND=other "$LAB/deps.sh" some-command=some-package
+rm "$tmp/apt-calls"
+ok "deps: installs what is missing, and that alone" eval '"$LAB/deps.sh" some-command=some-package && [ "$(cat "$tmp/apt-calls")" = "-qq update
+-qq install -y --no-install-recommends some-package" ]'
+rm "$tmp/apt-calls"
+ok "deps: a second time, does not ask apt" eval '"$LAB/deps.sh" some-command=some-package && [ ! -e "$tmp/apt-calls" ]'
 
 printf '#!/bin/sh\necho; echo x 1 1 12\n' >"$tmp/bin/df"
 chmod +x "$tmp/bin/df"

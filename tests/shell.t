@@ -8,7 +8,7 @@ cd "$TOP"
 
 scripts=(lab/*.sh tests/*.sh tests/*.t .ci/run)
 ok "shellcheck is silent" shellcheck "${scripts[@]}"
-ok "shellcheck is silent about the guest's scripts" shellcheck -s sh lab/guest/{init,kunit,releases,holds}
+ok "shellcheck is silent about the guest's scripts" shellcheck -s sh lab/guest/{init,kunit,releases,holds,traced}
 
 helps()
 {
