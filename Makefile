@@ -59,7 +59,7 @@ demo: deps
 test: deps
 	@lab/deps.sh jsonschema:/usr/lib/python3/dist-packages/jsonschema=python3-jsonschema \
 		junitparser:/usr/lib/python3/dist-packages/junitparser=python3-junitparser \
-		$(JINJA2) datamash
+		$(JINJA2)
 	@tests/run.sh
 
 run: deps
@@ -128,7 +128,7 @@ check-docs: deps
 	@lab/check-docs.sh
 
 bench:
-	@lab/deps.sh datamash gnuplot=gnuplot-nox
+	@lab/deps.sh gnuplot=gnuplot-nox
 	@lab/bench.sh --times $(or $(TIMES),3) --only $(or $(PART),virtual) $(HZ)
 
 model:

@@ -38,8 +38,6 @@
 #   counts.csv        kernel,kind,irqfds,grace periods,kworkers, a line a release
 #   locks.csv         kernel,longest hold of resampler_lock in a boot, microseconds
 #   remedies.csv      kernel,microseconds,grace periods,kworkers,microseconds
-#   medians.csv       hz,operation,kind,irqfds,threads,kernel, first quartile,
-#                     median, third quartile, 99th percentile, mean; no header
 #   table             medians with their spread, and ratios
 #   OPERATION-HZ.svg
 #
@@ -218,27 +216,6 @@ virtual()
 	done
 }
 
-# Medians and, in brackets, the difference of the largest and the smallest in per
-# cent of them; ratios are stock's time to the kernel's.
-virtual_table()
-{
-	sed 1,2d "$out/virtual.csv" | datamash -s -t, -g 1,3,4,5,2 median 7 min 7 max 7 | awk -F, -v OFS='\t' '
-	{ key = $1 OFS $2 OFS $3 OFS $4; m[key, $5] = $6
-	  cell[key, $5] = sprintf("%.1f (%.1f %%)", $6, $6 ? 100 * ($8 - $7) / $6 : 0)
-	  if (!(key in seen)) { seen[key]; keys[++n] = key } }
-	function ratio(key, kernel) {
-		return m[key, kernel] ? sprintf("%.2f", m[key, "stock"] / m[key, kernel]) : "-"
-	}
-	END {
-		print "CPUs", "operation", "irqfds", "number", "stock us", "fixes us", "series us", "stock/fixes", "stock/series"
-		for (i = 1; i <= n; i++) {
-			key = keys[i]
-			print key, cell[key, "stock"], cell[key, "fixes"], cell[key, "series"],
-			      ratio(key, "fixes"), ratio(key, "series")
-		}
-	}' | { read -r head; printf '%s\n' "$head"; sort -t $'\t' -k1,1n -k2,3 -k4,4n; } | columns
-}
-
 # compare: the series' times with what was recorded.
 compare()
 {
@@ -249,24 +226,8 @@ compare()
 		echo "lab: not compared: measured with ${now#\# }, recorded with ${old#\# }" >&2
 		exit 4
 	fi
-	cat "$RECORDED" "$out/virtual.csv" | awk -F, -v OFS='\t' '
-	/^#/ { file++ }
-	$2 == "series" {
-		key = $1 OFS $3 OFS $4 OFS $5
-		if (!((file, key) in min) || $7 + 0 < min[file, key]) min[file, key] = $7 + 0
-		keys[key]
-	}
-	END {
-		print "CPUs", "operation", "irqfds", "number", "recorded us", "us", "%"
-		for (key in keys) {
-			old = min[1, key]; new = min[2, key]
-			worse = !old || !new || new > (key ~ /\tassign\tdistinct/ ? 1.1 : 1.02) * old
-			bad = bad || worse
-			print key, old, new, (old ? sprintf("%+.1f", 100 * (new - old) / old) : "-") (worse ? " SLOWER" : "")
-		}
-		exit bad || !length(keys)
-	}' >"$out/compared" || bad=1
-	{ sed -n 1p "$out/compared"; sed 1d "$out/compared" | sort -t $'\t' -k1,1n -k2,3 -k4,4n; } | columns
+	"$LAB/bench.py" compare "$RECORDED" "$out/virtual.csv" >"$out/compared" || bad=1
+	columns <"$out/compared"
 	[ "$bad" = 0 ] || echo "lab: slower than recorded (see the lines above)" >&2
 	exit "$bad"
 }
@@ -290,51 +251,13 @@ wanted()
 	[ "$only" = all ] || [ "$only" = "$1" ]
 }
 
-# What table and plot read.
-medians()
-{
-	sed 1d "$out/times.csv" | datamash -s -t, -g 1,4,5,6,7,2 q1 9 median 9 q3 9 perc:99 9 mean 9 >"$out/medians.csv"
-}
-
-# Ratios are stock's time to the kernel's: of medians; of what teardown takes above
-# that of an empty VM, by medians and by means.
-table()
-{
-	awk -F, -v OFS='\t' '
-	{ key = $1 OFS $2 OFS $3 OFS $4 OFS $5; q1[key, $6] = $7; m[key, $6] = $8; q3[key, $6] = $9; p99[key, $6] = $10; mean[key, $6] = $11
-	  if (!(key in seen)) { seen[key]; keys[++n] = key }
-	  if ($2 == "close-vm" && $4 == 0 && $3 == "distinct") { empty[$1, $6] = $8; mean_empty[$1, $6] = $11 } }
-	function cell(key, kernel) {
-		return sprintf("%.0f (%.0f-%.0f)", m[key, kernel], q1[key, kernel], q3[key, kernel])
-	}
-	function ratio(a, b) { return b > 0 ? sprintf("%.2f", a / b) : "-" }
-	END {
-		print "HZ", "operation", "irqfds", "number", "threads", "stock us", "fixes us", "series us", \
-		      "stock/fixes", "stock/series", "above an empty VM", "by means", "99th percentile: stock", "series"
-		for (i = 1; i <= n; i++) {
-			key = keys[i]; split(key, k, OFS); hz = k[1]
-			above = by_means = "-"
-			if (k[2] ~ /^close/ && k[4] > 0) {
-				above = ratio(m[key, "stock"] - empty[hz, "stock"], m[key, "series"] - empty[hz, "series"])
-				by_means = ratio(mean[key, "stock"] - mean_empty[hz, "stock"],
-						 mean[key, "series"] - mean_empty[hz, "series"])
-			}
-			print key, cell(key, "stock"), cell(key, "fixes"), cell(key, "series"),
-			      ratio(m[key, "stock"], m[key, "fixes"]), ratio(m[key, "stock"], m[key, "series"]), above, by_means,
-			      sprintf("%.0f", p99[key, "stock"]), sprintf("%.0f", p99[key, "series"])
-		}
-	}' "$out/medians.csv" | { read -r head; printf '%s\n' "$head"; sort -t $'\t' -k1,1nr -k2,3 -k5,5n -k4,4n; } | columns
-}
-
 # plot OPERATION HZ: time against number of irqfds, with quartiles.
 plot()
 {
 	local kernel
 
 	for kernel in $KERNELS; do
-		awk -F, -v hz="$2" -v op="$1" -v kernel="$kernel" '
-			$1 == hz && $2 == op && $3 == "distinct" && $4 > 0 && $5 == 1 && $6 == kernel {
-				print $4, $8, $7, $9 }' "$out/medians.csv" | sort -n >"$out/$kernel.points"
+		"$LAB/bench.py" points "$out/times.csv" "$1" "$2" "$kernel" >"$out/$kernel.points"
 	done
 	[ -s "$out/stock.points" ] || return 0
 	gnuplot <<-END
@@ -378,21 +301,6 @@ lock_stat()
 	done
 }
 
-# remedies_row KERNEL: the median of the first command's times, and the range of what
-# was counted.
-remedies_row()
-{
-	tr -d '\r' <"$run/results" | sed '/^lab: exit/q' | sort -t, -k6,6n |
-		awk -F, -v ORS= -v kernel="$1" '/^close-vm,/ && ++n == 5 { print kernel "," $6 "," }'
-	tr -d '\r' <"$run/results" | awk -F, -v OFS=, '
-		function range(i)	{ return min[i] == max[i] ? min[i] : min[i] "-" max[i] }
-		/^release,/		{ for (i = 4; i <= 5; i++) {
-						if (!(i in min) || $i < min[i]) min[i] = $i
-						if ($i > max[i]) max[i] = $i } }
-		/^hold,/		{ hold = $5 }
-		END			{ print range(4), range(5), hold }'
-}
-
 # The time that a release takes, as such, and then, traced, what it does.
 remedies()
 {
@@ -403,7 +311,7 @@ remedies()
 		boot virtual 1 "remedies-$kernel" "$kernel" "irqfd_perf_test -o close-vm -k distinct -n 240 -r 9
 releases distinct 240
 holds distinct 240" base trace
-		remedies_row "$kernel" >>"$out/remedies.csv"
+		"$LAB/bench.py" remedies "$kernel" "$run/results" >>"$out/remedies.csv" || bad=1
 	done
 }
 
@@ -411,11 +319,11 @@ report()
 {
 	if wanted virtual; then
 		printf '%s\n' "In virtual time, microseconds:"
-		virtual_table
+		"$LAB/bench.py" virtual "$out/virtual.csv" | columns
 	fi
 	if wanted times; then
 		printf '\n%s\n' "By wall clock:"
-		table
+		"$LAB/bench.py" times "$out/times.csv" | columns
 	fi
 	if wanted counts; then
 		printf '\n%s\n' "A release of a VM:"
@@ -445,7 +353,6 @@ if wanted times; then
 	for hz; do
 		measure "$hz"
 	done
-	medians
 	for hz; do
 		for op in close-vm close-eventfds deassign assign; do
 			plot "$op" "$hz"
