@@ -3,7 +3,7 @@
 # Usage: lab/boot.sh [--prepare] RUN [KERNEL]
 #        lab/boot.sh --again RUN
 #
-# Boot a kernel once under QEMU's TCG, no network device, nothing of the host
+# Boot a kernel once under QEMU, no network device, nothing of the host
 # writable but the two serial ports' files, and keep everything in the directory
 # RUN.  The kernel is that of the object directory KERNEL, or what lab/build.sh
 # --copy RUN has left.  RUN must hold
@@ -20,6 +20,7 @@
 #            same most times, whatever the host does, and with one CPU, recorded.  The
 #            number in it says for how long the guest waits before its job, up to a
 #            second, which makes each another schedule
+#   accel    optional: `kvm` in it is the host's KVM in place of QEMU's TCG; not with a seed
 #   shift    optional: an instruction takes 2^SHIFT nanoseconds then, by default 4, as
 #            a slower guest takes less of the host's time for as much of its own
 #
@@ -128,7 +129,7 @@ memory()
 # qemu_command: in the array qemu.
 qemu_command()
 {
-	local seed='' record='' append tcg=(-accel "tcg,thread=multi")
+	local seed='' record='' append cpu=max accel=(-accel "tcg,thread=multi")
 
 	append=$(cat "$run/append")
 	# By default, the kernel tells of ten hung tasks only, and of those that wait for a
@@ -139,12 +140,14 @@ qemu_command()
 		# QEMU cannot record more than one.
 		[ "$(cat "$run/cpus")" != 1 ] || record=",rr=record,rrfile=recording"
 		append="nokaslr norandmaps lab_delay=$(delay "$seed") $append"
-		tcg=(-accel "tcg,thread=single" -icount "shift=$(cat "$run/shift" 2>/dev/null || echo 2),sleep=off$record"
-		     -rtc "base=2026-01-01T00:00:00,clock=vm")
+		accel=(-accel "tcg,thread=single" -icount "shift=$(cat "$run/shift" 2>/dev/null || echo 2),sleep=off$record"
+		       -rtc "base=2026-01-01T00:00:00,clock=vm")
+	elif [ "$(cat "$run/accel" 2>/dev/null)" = kvm ]; then
+		accel=(-accel kvm) cpu=host
 	fi
 	qemu=(-nodefaults -no-user-config -display none -no-reboot
 	      -sandbox "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-	      "${tcg[@]}" -smp "$(cat "$run/cpus")" -m "$(memory)" -serial file:console
+	      "${accel[@]}" -smp "$(cat "$run/cpus")" -m "$(memory)" -serial file:console
 	      -initrd initramfs.cpio -kernel kernel)
 	[ ! -e "$run/gdb" ] || qemu+=(-chardev "socket,id=gdb,path=gdb.sock,server=on,wait=off" -gdb chardev:gdb)
 	if [ "$ARCH" = arm64 ]; then
@@ -156,7 +159,7 @@ qemu_command()
 	else
 		# no_timer_check: on a busy host, the check may miss its ticks, and panic.
 		# Random numbers of the host's make each boot another.
-		qemu=(qemu-system-x86_64 -machine q35 -cpu "max${seed:+,-rdrand,-rdseed}" "${qemu[@]}"
+		qemu=(qemu-system-x86_64 -machine q35 -cpu "$cpu${seed:+,-rdrand,-rdseed}" "${qemu[@]}"
 		      -serial file:results -append "console=ttyS0 panic=-1 no_timer_check $append")
 	fi
 }

@@ -27,6 +27,13 @@
 # scenario's base, see lab/fetch.sh; with SERIES=SPEC, a scenario that wants the
 # series takes that (kvm-next/1-lock-hold, say, see lab/series.sh), if it is one of
 # its base's, or on TREE any.
+#
+# With KERNEL=FILE, nothing is built: that kernel is booted, whose configuration is
+# CONFIG=FILE, or in the kernel, see lab/kernel.sh.  The verdicts that scenarios expect
+# are those of their own kernels.
+#
+# With ACCEL=kvm, guests run by the host's KVM, if that nests, and so in real time, and on
+# Intel's CPUs with the fragment `intel`.  No figure of the documents is made so.
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
@@ -48,23 +55,56 @@ for scenario; do
 	[ -f "$LAB/scenarios/$scenario" ] || die "unknown scenario '$scenario'" "one of: $(names "$LAB/scenarios")"
 done
 
+# check_accel: that it can be what the user wants.
+check_accel()
+{
+	[[ $accel =~ ^(tcg|kvm)$ ]] || die "unknown ACCEL=$accel" "kvm or tcg"
+	[ "$accel" = kvm ] || return 0
+	# Bash would create it.
+	{ [ -e /dev/kvm ] && : <>/dev/kvm; } 2>/dev/null || die "/dev/kvm cannot be opened" "ACCEL=kvm needs it; without ACCEL, QEMU emulates"
+	if ! grep -qwE 'vmx|svm' /proc/cpuinfo || grep -qx '[N0]' /sys/module/kvm_*/parameters/nested 2>/dev/null; then
+		die "the host's KVM does not nest" "with VMX or SVM in its CPUs: modprobe kvm_intel nested=1, or kvm_amd"
+	fi
+	[ -z "$WANT_SEED" ] || die "SEED=$WANT_SEED is of virtual time, which ACCEL=kvm is not"
+	WANT_REALTIME=1
+	! grep -q '^vendor_id.*GenuineIntel' /proc/cpuinfo || more_configs=intel
+}
+
+# put_kernel RUN: the user's, or one that is built; with the exit status of lab/build.sh.
+put_kernel()
+{
+	local obj status=0
+
+	if [ -n "$kernel" ]; then
+		# shellcheck disable=SC2086
+		"$LAB/kernel.sh" "$1" "$kernel" "$config" $CONFIGS
+		return
+	fi
+	# shellcheck disable=SC2086
+	obj=$("$LAB/build.sh" --copy "$1" "$BASE" "$series" $CONFIGS $more_configs) || status=$?
+	[ "$status" != 3 ] || tail -n 20 "$obj/build.log" >"$1/build-error"
+	return "$status"
+}
+
 run_scenario()
 {
-	local scenario=$1 run obj status=0
+	local scenario=$1 run status=0
 
 	load_scenario "$scenario"
+	[ "$accel" != kvm ] || [ "$ARCH" = x86_64 ] || die "$scenario is for $ARCH, ACCEL=kvm for x86-64 only"
+	[ -z "$kernel" ] || TITLE="$(basename "$kernel") in $scenario"
 	run=$(new_run "$scenario")
 	describe_run "$run" "$JOB" "$APPEND" "$CPUS" "$TIMEOUT"
 	set_clock "$run" "$i" "$REALTIME"
+	[ "$accel" != kvm ] || echo kvm >"$run/accel"
 	describe_scenario "$run"
 	describe_expected "$run"
-	# shellcheck disable=SC2086
-	obj=$("$LAB/build.sh" --copy "$run" "$BASE" "$series" $CONFIGS) || status=$?
+	put_kernel "$run" || status=$?
 	case $status in
-	0)	say "booting $scenario: Linux $(cat "$obj/version"), $TITLE"
+	0)	say "booting $scenario: $(sed -n 's/^base: [^,]*, //p' "$run/built-from" 2>/dev/null), $TITLE"
 		"$LAB/boot.sh" "$run"
 		;;
-	3)	tail -n 20 "$obj/build.log" >"$run/build-error" ;;
+	3)	;;
 	*)	rm -rf "$run"
 		exit "$status"
 		;;
@@ -80,6 +120,14 @@ report()
 	trap - EXIT
 	[ ${#runs[@]} = 0 ] || "$LAB/results.py" "$format" "${runs[@]}"
 }
+
+accel=${ACCEL:-tcg} kernel=${KERNEL:-} config=${CONFIG:-} more_configs=''
+# Others mean something else by these.
+unset ACCEL KERNEL CONFIG
+[ -z "$kernel" ] || [ -z "${TREE:-}" ] || die "both KERNEL and TREE are set" "one of them"
+[ -z "$kernel" ] || [ -f "$kernel" ] || die "KERNEL=$kernel does not exist"
+[ -n "$kernel" ] || [ -z "$config" ] || die "CONFIG=$config without KERNEL"
+check_accel
 
 runs=()
 # An error, or Ctrl-C, has an exit status of its own.

@@ -65,7 +65,9 @@ def link(run: Run, file: str, url: str | None) -> str | None:
 
 
 def clock(run: Run) -> str:
-    seed = run['machine']['seed']
+    seed, accelerator = run['machine']['seed'], run['machine'].get('accelerator') or ''
+    if accelerator.split(',')[0] == 'kvm':
+        return 'KVM'
     return 'real time' if seed is None else f'seed {seed}'
 
 
