@@ -7,7 +7,7 @@ DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep stock-kunit patc
 
 JINJA2 := jinja2:/usr/lib/python3/dist-packages/jinja2=python3-jinja2
 
-.PHONY: help demo test run results report autopsy sweep replay explore kunit mutants mutate arm64 tree patches check-patches check-series check-docs bench model deps clean clean-runs distclean
+.PHONY: help demo test run no-regression results report autopsy sweep replay explore kunit mutants mutate arm64 tree patches check-patches check-series check-docs bench model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: six boots, a table'
@@ -16,10 +16,13 @@ help:
 	@echo '     SEED=N, REALTIME=1      ... another schedule; or by the host'\''s clock'
 	@echo '     TREE=DIR                ... on the kernel tree DIR instead of the scenario'\''s base'
 	@echo '     SERIES=SPEC             ... with that of patches/, such as kvm-next/1-lock-hold, see lab/series.sh'
+	@echo '     KERNEL=FILE, CONFIG=FILE  ... on that bzImage, with that configuration if it has none in it'
+	@echo '     ACCEL=kvm               ... by the host'\''s KVM, if that nests, and clock'
 	@echo 'make replay RUN=runs/...     boot that again, and say whether the outcome is the same; TIMES=N'
 	@echo '     GDB=1, AT=SECONDS       ... stop for gdb where it hangs, or at that time of the guest'
 	@echo 'make explore SEEDS=N         a scenario in many schedules: k of n fail, when, with which seeds; a table'
 	@echo '     SCENARIO=NAME           ... that one instead of stock-proxy; JOB=COMMAND, TREE, SERIES, JOBS=N'
+	@echo 'make no-regression           all of KVM'\''s selftests, stock and patched, side by side: equal?'
 	@echo 'make results                 the table of all runs in runs/, or of RUN="runs/..."; FORMAT=json, ktap, junit, kcidb, lava'
 	@echo 'make report                  runs/report.html, a page of all runs, explorations, the hang, and the benchmark'
 	@echo 'make autopsy                 hang a kernel and dissect it from outside: who waits for whom; TIMES=N'
@@ -64,6 +67,9 @@ test: deps
 
 run: deps
 	@lab/run.sh --times $(or $(TIMES),1) $(SCENARIO)
+
+no-regression: deps
+	@lab/no-regression.sh
 
 results:
 	@lab/results.py $(or $(FORMAT),table) $(RUN)
@@ -145,6 +151,6 @@ distclean:
 	@. lab/lib.sh && rm -rf "$$CACHE"
 
 # The variables that the lab's scripts read; elapsed time counts from here.
-export TREE SERIES SEED REALTIME JOB
+export TREE SERIES SEED REALTIME JOB KERNEL CONFIG ACCEL
 export LAB_T0 := $(shell date +%s)
 SHELL := /bin/bash

@@ -184,6 +184,16 @@ patched_series()
 	fi
 }
 
+# known KIND...: the patterns of lab/known, as MAY_FAIL and MAY_SKIP of a scenario want them.
+known()
+{
+	local kind
+
+	for kind; do
+		sed -n "s/^$kind\t\([^\t]*\)\t.*/\1/p" "$LAB/known"
+	done
+}
+
 # load_scenario NAME|FILE: set its variables and $series, what lab/build.sh wants.
 load_scenario()
 {
