@@ -6,7 +6,7 @@
 # directory RUN, as lab/build.sh --copy does with one of the lab's, and what it is:
 # `built-from` has its name, hash and banner.  CONFIG is its configuration; if that is
 # empty, the one that the kernel has in it (CONFIG_IKCONFIG) is taken.  What FRAGMENTs
-# (lab/configs) ask for and it does not have is said, and is no error: the judge tells
+# (lab/configs) ask for and do not get is said, and is no error: the judge tells
 # what comes of it.  Modules stay outside, so that KVM has to be built in.
 
 . "$(dirname "$0")/lib.sh"
@@ -57,8 +57,8 @@ configuration()
 	grep -q '^CONFIG_' "$run/config" || die "CONFIG=$config is no configuration"
 }
 
-# lacks: what the scenario's kernel would have.
-lacks()
+# unlike FRAGMENT...: what they ask for and don't get.
+unlike()
 {
 	fragment "$src" "${@/#/$LAB/configs/}" >"$run/wanted"
 	check_config "$run/config" "$run/wanted" | paste -sd' '
@@ -78,8 +78,8 @@ echo "$ARCH" >"$run/arch"
 # For a scenario that would load modules, there are none.
 mkdir -p "$run/modules"
 gcc -O2 -o "$run/gen_init_cpio" "$src/usr/gen_init_cpio.c" || die "gen_init_cpio does not build"
-missing=$(lacks "$@")
-[ -z "$missing" ] || say "note: the scenario's kernel has, and $(basename "$kernel") has not: $missing"
+unlike=$(unlike "$@")
+[ -z "$unlike" ] || say "note: $(basename "$kernel") is not as the scenario's fragments ask: $unlike"
 text=$(banner)
 version=${text#Linux version }
 cat >"$run/built-from" <<END
@@ -88,4 +88,4 @@ sha256: $(hash_of "$kernel")
 banner: $text
 config: $(basename "${config:-CONFIG_IKCONFIG}"), sha256 $(hash_of "$run/config")
 END
-[ -z "$missing" ] || echo "lacks: $missing" >>"$run/built-from"
+[ -z "$unlike" ] || echo "unlike: $unlike" >>"$run/built-from"
