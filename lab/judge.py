@@ -152,7 +152,7 @@ class Judge:
         least = {}
         if words[0] == 'run_kselftest.sh':
             ran = {case.name.split('/')[0] for case in cases}
-            least = {word.split(':')[1]: 1 for word in words if word.startswith('kvm:')}
+            least = {word.split(':')[1]: 1 for option, word in zip(words, words[1:]) if option == '-t' and word.startswith('kvm:')}
             least |= {name: n for name, n in self.wanted.items() if name in ran | set(least)}
         elif words[0] == 'kunit':
             least = {name: n for name, n in self.wanted.items() if name in words}

@@ -18,6 +18,8 @@ ANY = re.compile(r'\s*((ok|not ok) \d+|1\.\.[1-9]|K?TAP version )')
 RUNNER = re.compile(r'(ok|not ok) \d+ selftests: \w+: ([^#]*[^# ])')
 # A test's last line may lack its end.
 GLUED = re.compile(r'^(#.*?)((?:not )?ok \d+ selftests: \w+: )')
+# What a test says that skips all of it.
+SKIPPED = re.compile(r'1\.\.0 # SKIP(?: -)? *(.*)')
 
 
 class Case(NamedTuple):
@@ -127,5 +129,6 @@ def parse(parser: Any, lines: list[str], path: str) -> Results:
         if case.status != 'not ok':
             wrong += [f'{name}: {text}' for text in inner.wrong]
         if not inner.cases or case.status != 'ok':
-            cases.append(Case(name, case.status, case.why))
+            said = [m[1] for line in quoted.get(name, []) if (m := SKIPPED.match(line))]
+            cases.append(Case(name, case.status, case.why or ''.join(said[:1])))
     return Results(cases, wrong)

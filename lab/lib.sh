@@ -201,7 +201,7 @@ load_scenario()
 
 	[[ $file = /* ]] || file=$LAB/scenarios/$1
 	[ -f "$file" ] || die "unknown scenario '$1'" "one of: $(names "$LAB/scenarios")"
-	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' RESULTS='' MAY_FAIL='' MAY_SKIP='' TITLE='' REALTIME='' ARCH=x86_64
+	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' RESULTS='' MAY_FAIL='' MAY_SKIP='' TITLE='' REALTIME='' SHIFT='' ARCH=x86_64
 	SCENARIO=$(basename "$1")
 	# shellcheck source=/dev/null
 	. "$file"
@@ -269,12 +269,13 @@ describe_expected()
 }
 
 # set_clock RUN N REALTIME: of the Nth boot, from 0 on, virtual time with a seed of its
-# own; but for the host's, if the user wants that, or if REALTIME isn't empty and the
-# user does not ask for a seed.
+# own, as fast as the scenario's SHIFT says; but for the host's, if the user wants that,
+# or if REALTIME isn't empty and the user does not ask for a seed.
 set_clock()
 {
 	[ -z "$WANT_REALTIME" ] && [[ -z $3 || -n $WANT_SEED ]] || return 0
 	echo $((10#${WANT_SEED:-1} + $2)) >"$1/seed"
+	[ -z "${SHIFT:-}" ] || echo "$SHIFT" >"$1/shift"
 }
 
 # clock RUN: for people to read.

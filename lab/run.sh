@@ -17,7 +17,7 @@
 # is for arm64.
 #
 # Guests run in virtual time (see lab/boot.sh), the Nth with seed N, or from
-# SEED=N of the environment on; REALTIME=yes in a scenario says that its guest would
+# SEED=N of the environment on, as fast as SHIFT says; REALTIME=yes in a scenario says that its guest would
 # take too long for that, and REALTIME=1 in the environment that no guest shall.
 # lab/replay.sh repeats a run.
 #

@@ -257,6 +257,14 @@ run_like kselftest
 sed -i 's/$/ -t kvm:irqfd_test/' "$run/job"
 sed -i 's/^lab: run .*/& -t kvm:irqfd_test/' "$run/results"
 ok "cases: nor without all tests that the runner was asked for" verdict FAIL
+run_like kselftest
+sed -i 's/$/ -S kvm:irqfd_test/' "$run/job"
+sed -i 's/^lab: run .*/& -S kvm:irqfd_test/' "$run/results"
+ok "cases: without those that it was asked to leave out" verdict PASS
+run_like kselftest
+sed -i 's/^1\.\.1$/1..2/; s/^ok 1 selftests: .*/&\n# selftests: kvm: xen_test\n# 1..0 # SKIP - Requirement not met: Xen\nok 2 selftests: kvm: xen_test # SKIP/' "$run/results"
+ok "cases: a test that is skipped" verdict SKIP
+ok "cases: ... for its own reason" quotes '^skipped: xen_test: Requirement not met: Xen$'
 
 run_like kselftest
 sed -i '/^# # Totals/ { N; s/\n// }' "$run/results"
