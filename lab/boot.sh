@@ -120,10 +120,10 @@ delay()
 	printf '0.%06d' $(($1 * 7919 % 1000000))
 }
 
-# All of KVM's selftests take 250 MB on their own, and one of them 500 MB.
+# All of KVM's selftests, or many, take 250 MB on their own, and one of them 500 MB.
 memory()
 {
-	if grep -q ' -c kvm$' "$run/job"; then echo 3G; else echo 1G; fi
+	if grep -qE ' -c kvm$|( -t kvm:[^ ]+){5}' "$run/job"; then echo 3G; else echo 1G; fi
 }
 
 # qemu_command: in the array qemu.

@@ -35,7 +35,7 @@ def known() -> list[Known]:
         fields = line.split('\t')
         if line.startswith('#'):
             continue
-        if len(fields) != 3 or fields[0] not in ('fail', 'skip', 'varies'):
+        if len(fields) != 3 or fields[0] not in ('fail', 'skip', 'varies', 'slow'):
             raise Unusable(f'lab/known: not a kind, a pattern and a reason: {line}')
         try:
             found.append(Known(fields[0], re.compile(fields[1]), fields[2]))

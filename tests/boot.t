@@ -57,7 +57,7 @@ ok "boot: kselftest's runner with two tests" eval '
 	holds kvm/irqfd_resampler_test && holds kvm/irqfd_test && holds kselftest/runner.sh && ! holds kvm/other_test'
 ok "boot: ... with one" eval '
 	boots "run_kselftest.sh -t kvm:irqfd_test" && holds kvm/irqfd_test && ! holds kvm/irqfd_resampler_test'
-ok "boot: ... with all" eval 'boots "run_kselftest.sh -c kvm" && holds kvm/irqfd_test && holds kvm/other_test'
+ok "boot: ... with all, and more memory" eval 'boots "run_kselftest.sh -c kvm" && holds kvm/irqfd_test && holds kvm/other_test && grep -e "-m 3G" "$run/qemu-command"'
 ok "boot: a test that there is not is one clear line" fails 2 "lab: no selftest is called 'none_such'" boots none_such
 ok "boot: without a kernel, one clear line" fails 2 'lab: no kernel in ' "$boot" "$tmp"
 

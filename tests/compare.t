@@ -67,7 +67,22 @@ printf 'maybe\t^a$\tb\n' >>"$tmp/lab/known"
 ok "compare: lab/known is as it has to be" fails 2 'lab: lab/known: not a kind' "$compare" "$tmp/runs/a" "$tmp/runs/b"
 ok "known: patterns of some kinds, as scenarios want them" eval '[ "$(known fail varies | wc -l)" = "$(grep -cP "^(fail|varies)\t" "$LAB/known")" ] &&
 	[ "$(known none)" = "" ] && known fail varies | grep -qv "	"'
-ok "known: stock and patched differ by the series alone" eval 'same() { load_scenario "$1"; echo "$BASE|$CONFIGS|$CPUS|$APPEND|$JOB|$TIMEOUT|$REALTIME|$EXPECT|$MAY_FAIL|$MAY_SKIP"; } &&
-	[ "$(same stock-all-selftests)" = "$(same patched-all-selftests)" ] && load_scenario stock-all-selftests && [ "$series" = none ] && load_scenario patched-all-selftests && [ "$series" != none ]'
+# same A B: but for the series, and what they are called.
+same()
+{
+	local all=() scenario
+
+	for scenario; do
+		load_scenario "$scenario"
+		all+=("$BASE|$CONFIGS|$CPUS|$APPEND|$JOB|$TIMEOUT|$REALTIME|$SHIFT|$EXPECT|$MAY_FAIL|$MAY_SKIP")
+		[ "$scenario: $series" = "$scenario: none" ] || [[ $scenario != stock-* ]] || return
+	done
+	[ "${all[0]}" = "${all[1]}" ]
+}
+for part in selftests slow-selftests; do
+	ok "known: stock-$part and patched-$part differ by the series alone" same "stock-$part" "patched-$part"
+done
+ok "known: each test that is slow is left out of one, and run by the other" eval 'for name in $(known slow); do
+	load_scenario patched-selftests && [[ $JOB = *" -S kvm:$name "* ]] && load_scenario patched-slow-selftests && [[ "$JOB " = *" -t kvm:$name "* ]] || return 1; done'
 
 plan
