@@ -7,7 +7,7 @@ DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep stock-kunit patc
 
 JINJA2 := jinja2:/usr/lib/python3/dist-packages/jinja2=python3-jinja2
 
-.PHONY: help demo test run no-regression results report autopsy sweep replay explore kunit mutants mutate arm64 tree patches check-patches check-series check-docs bench model deps clean clean-runs distclean
+.PHONY: help demo test run no-regression results report autopsy sweep replay explore kunit mutants mutate arm64 tree patches check-patches check-series check-docs bench lava model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: six boots, a table'
@@ -44,6 +44,7 @@ help:
 	@echo 'make check-docs              the documentation that the series touches, built; no new warning'
 	@echo 'make bench                   how long teardown takes, in virtual time: stock, fixes, series; a table'
 	@echo '     PART=NAME               ... times (by wall clock; HZ="1000 100"), counts, locks, remedies, or all'
+	@echo 'make lava                    the demo, and guests that are broken, each by LAVA'\''s lava-run, too: a table; RUN="runs/..."'
 	@echo 'make model                   the Spin models: bad variants fail, good ones pass; a table'
 	@echo 'make deps                    install through apt what the lab needs'
 	@echo 'make clean                   remove built kernels and selftests'
@@ -136,6 +137,10 @@ check-docs: deps
 bench:
 	@lab/deps.sh gnuplot=gnuplot-nox
 	@lab/bench.sh --times $(or $(TIMES),3) --only $(or $(PART),virtual) $(HZ)
+
+lava: deps
+	@lab/deps.sh lava-run=lava-dispatcher $(JINJA2)
+	@lab/lava-run.sh $(or $(RUN),$(DEMO) broken-panic broken-hang broken-few broken-torn)
 
 model:
 	@lab/deps.sh spin

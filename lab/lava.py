@@ -1,12 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Usage: lab/lava.py JOB LOG
+       lab/lava.py --device TEMPLATES JOB
 
 What a LAVA server, or lava-run, has made of a JOB of `lab/results.py lava`: print
 PASS, or FAIL and why.  LOG has LAVA's messages, a line each, as lava-run writes them to
 stderr.  Neither lava-run's exit status nor LAVA's `job: pass` says that a
 case passed, or that it ran.  So PASS is a job and its monitor that passed, each case
 that the job names in its metadata among the results, passed or skipped, and no other that failed.
+
+With --device, print the device that a server makes of its template for QEMU, a file of the
+directory TEMPLATES, for that job; lava-run wants it.
 
 Exit status 0 for PASS, 1 for FAIL, 2 if a file cannot be read.
 """
@@ -46,11 +50,11 @@ def monitor() -> dict[str, Any]:
 
 
 def options(run: Run, arm64: bool) -> dict[str, Any]:
-    """What LAVA's template of QEMU takes; of x86_64, it knows neither -cpu nor -machine."""
-    smp = f'-smp {run["machine"]["cpus"] or 1}'
+    """What LAVA's template of QEMU takes; of x86_64, it knows neither -cpu nor -machine.  A guest that resets must not run its job again."""
+    more = ['-no-reboot', f'-smp {run["machine"]["cpus"] or 1}']
     if arm64:
-        return {'arch': 'arm64', 'machine': 'virt,virtualization=on,gic-version=3', 'cpu': 'max,pauth-impdef=on', 'extra_options': [smp]}
-    return {'arch': 'x86_64', 'extra_options': ['-machine q35', '-cpu max', smp]}
+        return {'arch': 'arm64', 'machine': 'virt,virtualization=on,gic-version=3', 'cpu': 'max,pauth-impdef=on', 'extra_options': more}
+    return {'arch': 'x86_64', 'extra_options': ['-machine q35', '-cpu max', *more]}
 
 
 def job(run: Run, url: str | None) -> Job:
@@ -58,7 +62,8 @@ def job(run: Run, url: str | None) -> Job:
     if not kernel or not initramfs:
         raise Unusable(f'{run["path"]} has no kernel and initramfs to boot')
     arm64 = run['kernel']['architecture'] == 'arm64'
-    limit = run['machine']['timeout'] or 600
+    # By the host's clock, which a dispatcher shares with others.
+    limit = 4 * (run['machine']['timeout'] or 150)
     console = 'ttyAMA0' if arm64 else 'ttyS0'
     # The log takes ten lines in five seconds, else.
     append = f'console={console} printk.devkmsg=on lab_signals=1 {"" if arm64 else "no_timer_check "}{run["kernel"]["command_line"]}'.strip()
@@ -74,9 +79,15 @@ def job(run: Run, url: str | None) -> Job:
                 'kernel': {'url': kernel, 'image_arg': f'-kernel {{kernel}} -append "{append}"'},
                 'ramdisk': {'url': initramfs, 'image_arg': '-initrd {ramdisk}'}}}},
             # Its timeout is how long a test may be silent, too.
-            {'boot': {'method': 'qemu', 'media': 'tmpfs', 'timeout': seconds, 'prompts': ['LAB-BOOTED: ']}},
+            {'boot': {'method': 'qemu', 'media': 'tmpfs', 'timeout': seconds, 'prompts': ['LAB-BOOTED:']}},
             {'test': {'timeout': seconds, 'monitors': [monitor()]}},
         ]}
+
+
+def device(templates: str, job: Job) -> str:
+    from jinja2 import Environment, FileSystemLoader
+    environment = Environment(loader=FileSystemLoader(templates), trim_blocks=True)
+    return environment.get_template(f'{job["device_type"]}.jinja2').render(job['context'])
 
 
 # The results
@@ -109,6 +120,9 @@ def main(argv: list[str]) -> int:
         print(__doc__.strip())
         return 0
     try:
+        if len(argv) == 4 and argv[1] == '--device':
+            print(device(argv[2], json.loads(Path(argv[3]).read_text())))
+            return 0
         if len(argv) != 3:
             raise Unusable('which job, and which log? (lab/lava.py --help)')
         said = wrong(json.loads(Path(argv[1]).read_text()), Path(argv[2]).read_text(errors='replace'))

@@ -51,7 +51,7 @@ sound()
 	local config
 
 	load_scenario "$1"
-	[ -f "lab/bases/$BASE" ] && [ -n "$JOB$TITLE" ] && [[ $EXPECT = @(PASS|DEADLOCK) ]] || return
+	[ -f "lab/bases/$BASE" ] && [ -n "$JOB$TITLE" ] && [[ $EXPECT = @(PASS|DEADLOCK|SPLAT|FAIL|TIMEOUT) ]] || return
 	for config in $CONFIGS; do [ -f "lab/configs/$config" ] || return; done
 }
 for scenario in lab/scenarios/*; do

@@ -2,7 +2,8 @@
 # In the guest, for a LAVA server, see lab/lava.py: the tests' output -> a signal for
 # the last command, and one for each case that it has printed, as KTAP, KUnit's nested
 # results, or quoted by kselftest's runner.  The names are those of lab/ktap.py, with
-# `_` for all that is neither a letter nor a digit.
+# `_` for all that is neither a letter nor a digit.  A command whose plan is not met has failed,
+# as nobody may know the case that is missing.
 
 function slug(text)
 {
@@ -24,6 +25,20 @@ function forget_subtests(indent,    i)
 			delete subtest[i]
 }
 
+# What is nested at least so deep has ended: are there as many results as planned?
+function check_plans(level,    i)
+{
+	for (i in planned)
+		if (i + 0 >= level) {
+			if (planned[i] != seen[i] + 0)
+				is_short = 1
+			delete planned[i]
+		}
+	for (i in seen)
+		if (i + 0 >= level)
+			delete seen[i]
+}
+
 # The names of what a line with that indentation is nested in.
 function path(indent,    i, text)
 {
@@ -35,6 +50,8 @@ function path(indent,    i, text)
 
 /^lab: run / {
 	n = 0
+	check_plans(0)
+	is_short = 0
 	forget_subtests(0)
 	command = substr($0, 10)
 	word = command
@@ -46,7 +63,10 @@ function path(indent,    i, text)
 	next
 }
 
-/^lab: exit / { signal(command, $3 == 0 ? "pass" : $3 == 4 ? "skip" : "fail") }
+/^lab: exit / {
+	check_plans(0)
+	signal(command, is_short ? "fail" : $3 == 0 ? "pass" : $3 == 4 ? "skip" : "fail")
+}
 
 is_runner && /^# selftests: / { test = $NF "/"; next }
 
@@ -56,6 +76,7 @@ is_runner && /^# selftests: / { test = $NF "/"; next }
 	match(line, /^ */)
 	indent = RLENGTH
 	line = substr(line, indent + 1)
+	level = indent + (quoted ? 1000 : 0)
 }
 
 line ~ /^# Subtest: / {
@@ -63,7 +84,11 @@ line ~ /^# Subtest: / {
 	subtest[indent] = substr(line, 12)
 }
 
+line ~ /^1\.\.[0-9]+/ { planned[level] = substr(line, 4) + 0 }
+
 line ~ /^(not )?ok [0-9]+/ {
+	seen[level]++
+	check_plans(level + 1)
 	result = line ~ /^not / ? "fail" : line ~ /# SKIP/ ? "skip" : "pass"
 	sub(/^(not )?ok [0-9]+ *(- )?/, "", line)
 	sub(/ *# .*/, "", line)
