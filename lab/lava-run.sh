@@ -53,9 +53,12 @@ run_of()
 # lava_run DIR: its job.  The status says nothing that lab/lava.py does not know better.
 lava_run()
 {
+	local root=()
+
 	mkdir -p "$1/tmp"
+	[ "$(id -u)" = 0 ] || root=(--map-root-user)
 	# shellcheck disable=SC2016
-	bound unshare --map-root-user --mount bash -c 'mount --bind "$1/tmp" "$2" && exec lava-run \
+	bound unshare "${root[@]}" --mount bash -c 'mount --bind "$1/tmp" "$2" && exec lava-run \
 		--job-id 1 --output-dir "$1/output" --device "$1/device" "$1/job"' lava-run "$1" "$WORK" \
 		>"$1/stdout" 2>"$1/log" </dev/null || true
 	rm -rf "$1/tmp" "$1/output"

@@ -110,7 +110,7 @@ def wrong(job: Job, log: str) -> list[str]:
     lava = {entry['case']: entry['result'] for entry in results if entry.get('definition') == 'lava'}
     cases = [(entry['case'], entry['result']) for entry in results if entry.get('definition') != 'lava']
     said = [f'lava.{case}: {lava.get(case, "no result")}' for case in ('job', 'lava-test-monitor') if lava.get(case) != 'pass']
-    said += [f'{case}: {result}' for case, result in cases if result not in ('pass', 'skip')]
+    said += dict.fromkeys(f'{case}: {result}' for case, result in cases if result not in ('pass', 'skip'))
     ran = {case for case, _ in cases}
     return said + [f'{case}: no result' for case in job['metadata']['expected_cases'].split() if case not in ran]
 

@@ -2,7 +2,8 @@
 # shellcheck disable=SC2016 # what ok evaluates is expanded later
 # SPDX-License-Identifier: GPL-2.0-only
 # LAVA: jobs made of recorded runs (tests/judge), what the guest tells of their results, and what
-# is made of LAVA's.
+# is made of LAVA's; and what lava-run 2023.01 has really said of jobs of lab/lava-run.sh (tests/lava:
+# of each, results, and the lines of the console that matter).
 
 . "$(dirname "$0")/tap.sh"
 "$LAB/fetch.sh" "$NEWEST_BASE" >/dev/null
@@ -40,7 +41,7 @@ ok "job: kernel and initramfs by URL" job_is '[image["url"] for image in j["acti
 	["https://lab.example/runs/patched-proxy/kernel", "https://lab.example/runs/patched-proxy/initramfs.cpio"]'
 ok "job: the scenario's command line, and no panic that ends QEMU" job_is '(line := j["actions"][0]["deploy"]["images"]["kernel"]["image_arg"])
 	and "oops=panic" in line and "lab_signals=1" in line and "printk.devkmsg=on" in line and "panic=-1" not in line'
-ok "job: may be silent for as long as the test may take" job_is 'j["actions"][1]["boot"]["timeout"] == j["actions"][2]["test"]["timeout"] == {"seconds": 120}'
+ok "job: may be silent for as long as the test may take, more than here" job_is 'j["actions"][1]["boot"]["timeout"] == j["actions"][2]["test"]["timeout"] == {"seconds": 480}'
 ok "job: CPUs" job_is '"-smp 2" in j["context"]["extra_options"]'
 ok "job: names what is to be expected" job_is 'len(j["metadata"]["expected_cases"].split()) == 15'
 rm "$LAB_RUNS/hang-after-job/kernel"
@@ -70,8 +71,8 @@ log()
 	started = console.split("LAB-BEGIN 1", 1)[1]
 	ended = re.search(monitor["end"], started, re.S)
 	def say(definition, case, result):
-	    print('- {"dt": "2026", "lvl": "results", "msg": {"definition": "%s", "case": "%s", "level": !!int "3", "result": "%s"}}' % (definition, case, result))
-	print('- {"dt": "2026", "lvl": "target", "msg": "[ 1.0] RESULT=pass {"}')
+	    print('{"dt": "2026", "lvl": "results", "msg": {"case": "%s", "definition": "%s", "level": "3", "result": "%s"}}' % (case, definition, result))
+	print('{"dt": "2026", "lvl": "target", "msg": "[ 1.0] RESULT=pass {"}')
 	for m in re.finditer(monitor["pattern"], started[:ended.end() if ended else None], re.S):
 	    say("0_irqfd", re.sub(r"\W", "_", m["test_case_id"].lower()), monitor["fixupdict"][m["result"]])
 	say("lava", "lava-test-monitor", sys.argv[2] if ended else "fail")
@@ -93,6 +94,12 @@ lava_says()
 {
 	said "${@:3}" && [ "$(head -n 1 "$tmp/said")" = "$1" ] && tr '\n' ' ' <"$tmp/said" | grep -qE "$2"
 }
+few()
+{
+	sed "/^ok 3 /d" "$LAB_RUNS/patched-proxy/results" >"$tmp/few"
+	busybox awk -f "$LAB/guest/signals.awk" "$tmp/few" | grep 'irqfd_resampler_test_s_2 RESULT=fail'
+}
+ok "signals: fewer results than planned fail the command" few
 ok "lava: all pass" lava_says PASS '^PASS $' patched-proxy
 ok "lava: ... quoted by kselftest's runner" lava_says PASS '^PASS $' kselftest
 ok "lava: ... nested as KUnit's" lava_says PASS '^PASS $' kunit-skips
@@ -113,5 +120,45 @@ ok "lava: it does not boot" lava_says FAIL 'lava.job: fail' patched-proxy '' pas
 ok "lava: no results at all" eval '! "$lava" "$tmp/job" "$tmp/empty" >"$tmp/said" && grep -x "lava.job: no result" "$tmp/said"'
 ok "lava: a task that is stuck" lava_says FAIL '^FAIL no_task_is_stuck: fail $' patched-proxy '/no_task_is_stuck/ s/pass/fail/'
 ok "lava: no such log" fails 2 'lab: .*No such file' "$lava" "$tmp/job" "$tmp/none"
+
+# recorded NAME VERDICT PATTERN
+recorded()
+{
+	"$lava" "$TOP/tests/lava/$1/job" "$TOP/tests/lava/$1/log" >"$tmp/said" || [ $? = 1 ]
+	cat "$tmp/said"
+	[ "$(head -n 1 "$tmp/said")" = "$2" ] && tr '\n' ' ' <"$tmp/said" | grep -qE "$3"
+}
+# as_lava NAME: the job's pattern finds on the console what LAVA's monitor has found by it.
+as_lava()
+{
+	python3 - "$tmp/job" "$TOP/tests/lava/$1/log" <<-'END'
+	import json, re, sys
+	job = json.load(open(sys.argv[1]))
+	monitor = job["actions"][2]["test"]["monitors"][0]
+	log = list(map(json.loads, open(sys.argv[2])))
+	console = "\r\r\n".join(entry["msg"] for entry in log if entry["lvl"] in ("target", "feedback"))
+	assert job["actions"][1]["boot"]["prompts"][0] in console, "no prompt"
+	started = re.split(monitor["start"], console, maxsplit=1)[1]
+	ended = re.search(monitor["end"], started, re.S)
+	mine = [(re.sub(r"\W+", "_", m["test_case_id"].lower()), monitor["fixupdict"][m["result"]])
+	        for m in re.finditer(monitor["pattern"], started[:ended.end() if ended else None], re.S)]
+	theirs = [(entry["msg"]["case"], entry["msg"]["result"]) for entry in log if entry["lvl"] == "results" and entry["msg"]["definition"] == "irqfd"]
+	assert mine == theirs, (mine, theirs)
+	END
+}
+job patched-proxy
+for run in "$TOP"/tests/lava/*; do
+	ok "recorded: LAVA finds by the job's pattern what is found by it here: ${run##*/}" as_lava "${run##*/}"
+done
+# LAVA's own word for the job, of which it thinks nothing bad but of the silent hang.
+ok "recorded: all pass" recorded patched-proxy PASS '^PASS $'
+ok "recorded: the deadlock" recorded stock-proxy FAIL '^FAIL info: fail .*irqfd_resampler_test_s_2: fail no_task_is_stuck: fail $'
+ok "recorded: a panic" recorded broken-panic FAIL '^FAIL kernel_panic: fail .*: no result no_task_is_stuck: no result $'
+ok "recorded: a silent hang" recorded broken-hang FAIL '^FAIL lava.job: fail lava.lava-test-monitor: fail sleep_3600: no result'
+ok "recorded: a test that lacks a case" recorded broken-few FAIL '^FAIL sh_c_[a-z0-9_]*_ok_1_first: fail $'
+ok "recorded: ... as the line is torn" recorded broken-torn FAIL '^FAIL sh_c_[a-z0-9_]*_ok_2_second: fail $'
+ok "recorded: a signal that is torn" recorded torn-signal FAIL '^FAIL torn: no result $'
+ok "recorded: LAVA says of all of them but one that the job has passed" eval '
+	[ "$(grep -lE "\"case\": \"job\".*\"result\": \"pass\"" "$TOP"/tests/lava/*/log | wc -l)" = 6 ]'
 
 plan

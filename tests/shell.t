@@ -22,6 +22,7 @@ for script in lab/*.sh lab/{judge,results,report,lava}.py; do
 done
 
 ok "run: unknown scenario" fails 2 "lab: unknown scenario 'nonsense' \(one of: .*stock-proxy" lab/run.sh nonsense
+ok "lava-run: neither a run nor a scenario" fails 2 "lab: neither a run nor a scenario: 'nonsense'" lab/lava-run.sh stock-proxy nonsense
 ok "run: no scenario" fails 2 'lab: which scenario' lab/run.sh
 ok "run: bad number of times" fails 2 'lab: --times needs' lab/run.sh --times 0 stock-proxy
 ok "fetch: unknown base" fails 2 "lab: unknown base '5.x' \(one of: .*6.18.y" lab/fetch.sh 5.x
