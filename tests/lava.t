@@ -72,6 +72,7 @@ log()
 	ended = re.search(monitor["end"], started, re.S)
 	def say(definition, case, result):
 	    print('{"dt": "2026", "lvl": "results", "msg": {"case": "%s", "definition": "%s", "level": "3", "result": "%s"}}' % (case, definition, result))
+	say("lava", "validate", "pass")
 	print('{"dt": "2026", "lvl": "target", "msg": "[ 1.0] RESULT=pass {"}')
 	for m in re.finditer(monitor["pattern"], started[:ended.end() if ended else None], re.S):
 	    say("0_irqfd", re.sub(r"\W", "_", m["test_case_id"].lower()), monitor["fixupdict"][m["result"]])
@@ -160,5 +161,39 @@ ok "recorded: ... as the line is torn" recorded broken-torn FAIL '^FAIL sh_c_[a-
 ok "recorded: a signal that is torn" recorded torn-signal FAIL '^FAIL torn: no result $'
 ok "recorded: LAVA says of all of them but one that the job has passed" eval '
 	[ "$(grep -lE "\"case\": \"job\".*\"result\": \"pass\"" "$TOP"/tests/lava/*/log | wc -l)" = 6 ]'
+
+# lab/lava-run.sh, with a lava-run that says what it is told to.
+mkdir -p "$tmp/bin" "$tmp/cache/lava-server/usr/share/lava-server/device-types"
+echo 'arch: {{ arch }}' >"$tmp/cache/lava-server/usr/share/lava-server/device-types/qemu.jinja2"
+cat >"$tmp/bin/unshare" <<'END'
+#!/bin/bash
+while [[ $1 = --* ]]; do shift; done
+exec "$@"
+END
+echo '#!/bin/bash' >"$tmp/bin/mount"
+cat >"$tmp/bin/lava-run" <<END
+#!/bin/bash
+while [ "\$1" != --device ]; do shift; done
+[ "\$(cat "\$2")" = "arch: x86_64" ] || exit
+cat "$tmp/said-by-lava" >&2
+END
+chmod +x "$tmp/bin/unshare" "$tmp/bin/mount" "$tmp/bin/lava-run"
+# again_is STATUS LOG RUN [VERDICTS]: the script's exit status, and those of the table's last line.
+again_is()
+{
+	local status=0
+
+	cp "$2" "$tmp/said-by-lava"
+	PATH=$tmp/bin:$PATH LAB_CACHE=$tmp/cache "$tmp/lab/lava-run.sh" "$LAB_RUNS/$3" >"$tmp/table" 2>"$tmp/stderr" || status=$?
+	cat "$tmp/table" "$tmp/stderr"
+	[ "$status" = "$1" ] && tail -n 1 "$tmp/table" | tr -s ' ' | grep -F " ${4:-}"
+}
+log=$TOP/tests/lava
+ok "lava-run: LAVA passes what the lab passes" again_is 0 "$log/patched-proxy/log" patched-proxy 'PASS PASS'
+ok "lava-run: ... and fails what it fails" again_is 0 "$log/stock-proxy/log" stock-proxy 'DEADLOCK FAIL'
+said stock-proxy 's/RESULT=fail/RESULT=pass/' >/dev/null
+ok "lava-run: LAVA passes what the lab does not" again_is 1 "$tmp/log" stock-proxy 'DEADLOCK PASS'
+ok "lava-run: ... and fails what it passes" again_is 1 "$log/broken-panic/log" patched-proxy 'PASS FAIL'
+ok "lava-run: it does not take the job" eval 'again_is 2 /dev/null patched-proxy why && grep "^lab: lava-run does not take .*job" "$tmp/stderr"'
 
 plan
