@@ -7,7 +7,7 @@ DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep stock-kunit patc
 
 JINJA2 := jinja2:/usr/lib/python3/dist-packages/jinja2=python3-jinja2
 
-.PHONY: help demo test run no-regression results report autopsy sweep replay explore kunit mutants mutate arm64 tree patches check-patches check-series check-docs bench lava model deps clean clean-runs distclean
+.PHONY: help demo test run no-regression results report autopsy sweep replay explore kunit mutants mutate arm64 intel tree patches check-patches check-series check-docs bench lava model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: six boots, a table'
@@ -34,6 +34,7 @@ help:
 	@echo '     MUTANTS="NAME..."       ... only those (of mutants/TABLE); TIMES=N repeats each boot'
 	@echo 'make mutate                  break each function that the series touch in every small way, hours; a table'
 	@echo 'make arm64                   the tests of interrupts on arm64, stock and patched; installs a cross compiler'
+	@echo 'make intel                   stress, lost interrupts, KUnit, and the hang, on Intel'\''s VMX; installs Bochs'
 	@echo 'make tree BASE=NAME          a git tree, work/SERIES, with the base'\''s series as commits; of a stack,'
 	@echo '                             each part has a branch'
 	@echo '     SERIES=NAME             ... another series of that base, also for make patches'
@@ -110,6 +111,12 @@ arm64: deps
 	@lab/deps.sh qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
 		libc:/usr/aarch64-linux-gnu/include/stdio.h=libc6-dev-arm64-cross
 	@lab/run.sh stock-arm64 patched-arm64
+
+intel: deps
+	@lab/deps.sh bochs-bin=bochs bochs-term:/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so=bochs-term \
+		BIOS:/usr/share/bochs/BIOS-bochs-latest=bochsbios VGA:/usr/share/vgabios/vgabios.bin=vgabios \
+		isolinux:/usr/lib/ISOLINUX/isolinux.bin=isolinux ldlinux:/usr/lib/syslinux/modules/bios/ldlinux.c32=syslinux-common xorriso
+	@lab/run.sh intel-stock-proxy intel-proxy intel-stress intel-irq intel-kunit
 
 tree: deps
 	@lab/series.sh edit $(BASE)

@@ -21,6 +21,7 @@
 #            number in it says for how long the guest waits before its job, up to a
 #            second, which makes each another schedule
 #   accel    optional: `kvm` in it is the host's KVM in place of QEMU's TCG; not with a seed
+#   machine  optional: `bochs` boots it under Bochs instead, see lab/bochs.sh
 #   shift    optional: an instruction takes 2^SHIFT nanoseconds then, by default 4, as
 #            a slower guest takes less of the host's time for as much of its own
 #
@@ -126,20 +127,29 @@ memory()
 	if grep -qE ' -c kvm$|( -t kvm:[^ ]+){5}' "$run/job"; then echo 3G; else echo 1G; fi
 }
 
-# qemu_command: in the array qemu.
-qemu_command()
+# parameters: for the kernel, on any machine.
+parameters()
 {
-	local seed='' record='' append cpu=max accel=(-accel "tcg,thread=multi")
+	local append
 
 	append=$(cat "$run/append")
 	# By default, the kernel tells of ten hung tasks only, and of those that wait for a
 	# lock, whose owner it names, none may be among them.
 	! grep -q '^CONFIG_DETECT_HUNG_TASK=y' "$run/config" || append="sysctl.kernel.hung_task_warnings=-1 $append"
+	[ ! -f "$run/seed" ] || append="nokaslr norandmaps lab_delay=$(delay "$(cat "$run/seed")") $append"
+	echo "$append"
+}
+
+# qemu_command: in the array qemu.
+qemu_command()
+{
+	local seed='' record='' append cpu=max accel=(-accel "tcg,thread=multi")
+
+	append=$(parameters)
 	if [ -f "$run/seed" ]; then
 		seed=$(cat "$run/seed")
 		# QEMU cannot record more than one.
 		[ "$(cat "$run/cpus")" != 1 ] || record=",rr=record,rrfile=recording"
-		append="nokaslr norandmaps lab_delay=$(delay "$seed") $append"
 		accel=(-accel "tcg,thread=single" -icount "shift=$(cat "$run/shift" 2>/dev/null || echo 2),sleep=off$record"
 		       -rtc "base=2026-01-01T00:00:00,clock=vm")
 	elif [ "$(cat "$run/accel" 2>/dev/null)" = kvm ]; then
@@ -173,12 +183,16 @@ else
 fi
 [ "$only" != prepare ] || exit 0
 if [ "$only" != again ] || [ ! -f "$run/qemu-command" ]; then
-	qemu_command
-	{
-		printf '# %s\n' "$("${qemu[0]}" --version | sed -n 1p)" "$(command -v "${qemu[0]}")"
-		printf '%q ' "${qemu[@]}"
-		echo
-	} >"$run/qemu-command"
+	if [ "$(cat "$run/machine" 2>/dev/null)" = bochs ]; then
+		"$LAB/bochs.sh" "$run" "$(parameters)" >"$run/qemu-command"
+	else
+		qemu_command
+		{
+			printf '# %s\n' "$("${qemu[0]}" --version | sed -n 1p)" "$(command -v "${qemu[0]}")"
+			printf '%q ' "${qemu[@]}"
+			echo
+		} >"$run/qemu-command"
+	fi
 fi
 : >"$run/console"
 : >"$run/results"

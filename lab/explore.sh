@@ -37,7 +37,7 @@ one()
 	mkdir "$run"
 	ln "$dir"/{kernel,initramfs.cpio,symbols} "$run"
 	cp "$dir"/{job,append,cpus,timeout,arch,config,built-from,title,expect} "$run"
-	find "$dir" -maxdepth 1 \( -name scenario -o -name must-match -o -name 'may-*' \) -exec cp -t "$run" {} +
+	find "$dir" -maxdepth 1 \( -name scenario -o -name machine -o -name must-match -o -name 'may-*' \) -exec cp -t "$run" {} +
 	echo "$2" >"$run/seed"
 	bound "$LAB/boot.sh" --again "$run"
 	"$LAB/judge.py" "$run" >/dev/null
@@ -74,7 +74,7 @@ user_job=${JOB:-} user_append=${APPEND:-} user_cpus=${CPUS:-}
 what()
 {
 	cat "$1"/{kernel,append,cpus,job} "$LAB/boot.sh"
-	(cd "$1" && find . -maxdepth 1 \( -name must-match -o -name 'may-*' \) | sort | xargs -r grep -H '')
+	(cd "$1" && find . -maxdepth 1 \( -name machine -o -name must-match -o -name 'may-*' \) | sort | xargs -r grep -H '')
 	sed -nE 's/^file ([^ ]*) ([^ ]*) .*/\1 \2/p' "$1/initramfs.list" | while read -r name file; do
 		echo "$name"
 		cat "$file"

@@ -49,8 +49,10 @@ def environment(run: Run) -> Object | None:
     if not machine['qemu']:
         return None
     clock = 'by the host\'s clock' if machine['seed'] is None else f'in virtual time, seed {machine["seed"]}'
-    return {'comment': f'{machine["qemu"]}, {machine["accelerator"]}, {machine["cpus"]} CPUs, {clock}',
-            'misc': {'platform': f'qemu-{run["kernel"]["architecture"] or "x86_64"}'}}
+    said = [machine['qemu'], machine['accelerator'], f'{machine["cpus"]} CPUs', clock]
+    emulator = 'bochs' if machine['qemu'].startswith('Bochs') else 'qemu'
+    return {'comment': ', '.join(text for text in said if text),
+            'misc': {'platform': f'{emulator}-{run["kernel"]["architecture"] or "x86_64"}'}}
 
 
 class Report:

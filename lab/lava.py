@@ -61,6 +61,8 @@ def job(run: Run, url: str | None) -> Job:
     kernel, initramfs = link(run, 'kernel', url), link(run, 'initramfs', url)
     if not kernel or not initramfs:
         raise Unusable(f'{run["path"]} has no kernel and initramfs to boot')
+    if (run['machine']['qemu'] or '').startswith('Bochs'):
+        raise Unusable(f'{run["path"]} is of Bochs, and LAVA has QEMU')
     arm64 = run['kernel']['architecture'] == 'arm64'
     # By the host's clock, which a dispatcher shares with others.
     limit = 4 * (run['machine']['timeout'] or 150)

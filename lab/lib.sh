@@ -201,7 +201,7 @@ load_scenario()
 
 	[[ $file = /* ]] || file=$LAB/scenarios/$1
 	[ -f "$file" ] || die "unknown scenario '$1'" "one of: $(names "$LAB/scenarios")"
-	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' RESULTS='' MAY_FAIL='' MAY_SKIP='' TITLE='' REALTIME='' SHIFT='' ARCH=x86_64
+	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' RESULTS='' MAY_FAIL='' MAY_SKIP='' TITLE='' REALTIME='' SHIFT='' MACHINE='' ARCH=x86_64
 	SCENARIO=$(basename "$1")
 	# shellcheck source=/dev/null
 	. "$file"
@@ -252,12 +252,14 @@ describe_run()
 	echo "$5" >"$1/timeout"
 }
 
-# describe_scenario RUN: whose run it is, for those who read lab/judge.py's results.
+# describe_scenario RUN: whose run it is, for those who read lab/judge.py's results,
+# and, unless it's QEMU's, the machine, for lab/boot.sh.
 describe_scenario()
 {
 	echo "$SCENARIO" >"$1/scenario"
 	echo "$TITLE" >"$1/title"
 	echo "$EXPECT" >"$1/expect"
+	[ -z "$MACHINE" ] || echo "$MACHINE" >"$1/machine"
 }
 
 # describe_expected RUN: what the scenario tells lab/judge.py of its results.

@@ -14,7 +14,7 @@
 # each line; if some line of the tests' output does not match each of them, the
 # verdict is FAIL.  MAY_FAIL and MAY_SKIP have regexps of the cases that may fail or be
 # skipped, which any other may not.  EXTRA=yes keeps it out of `make test`, ARCH=arm64
-# is for arm64.
+# is for arm64, MACHINE=bochs runs it under Bochs, i.e. on Intel's VMX.
 #
 # Guests run in virtual time (see lab/boot.sh), the Nth with seed N, or from
 # SEED=N of the environment on, as fast as SHIFT says; REALTIME=yes in a scenario says that its guest would
