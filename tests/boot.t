@@ -130,6 +130,8 @@ echo 6.99 >"$tmp/version"
 ok "run: what a scenario wants of the results is there for the judge" eval '
 	LAB_RUNS=$tmp/wants "$tmp/lab/run.sh" wants && grep -qxF "^lab: done" "$tmp"/wants/*/must-match &&
 	[ "$(wc -l <"$tmp"/wants/*/must-match)" = 2 ]'
+ok "run: ... and the machine, for the boot" eval 'sed "\$ a MACHINE=bochs" "$tmp/lab/scenarios/wants" >"$tmp/lab/scenarios/intel" &&
+	LAB_RUNS=$tmp/intel "$tmp/lab/run.sh" intel && [ "$(cat "$tmp"/intel/*/machine)" = bochs ] && ! ls "$tmp"/wants/*/machine'
 ok "run: ... in another format than a table" eval '
 	LAB_RUNS=$tmp/json "$tmp/lab/run.sh" --format json wants | python3 -c "import json, sys; assert json.load(sys.stdin)[0][\"verdict\"] == \"PASS\""'
 ok "run: ... whose run it is, is there for the judge, too" eval '[ "$(cd "$tmp"/json/* && cat scenario title expect | paste -sd" ")" = "wants wants PASS" ]'

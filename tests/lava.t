@@ -49,6 +49,10 @@ rm "$LAB_RUNS/hang-after-job/kernel"
 ok "job: not without a kernel" fails 2 'has no kernel and initramfs' "$show" lava "$LAB_RUNS/hang-after-job"
 ok "job: others for each run, a line each" eval '
 	[ "$({ "$show" lava "$LAB_RUNS/kselftest" "$LAB_RUNS/patched-proxy" || true; } | grep -c "^{")" = 2 ]'
+cp -r "$LAB_RUNS/kselftest" "$tmp/bochs"
+echo '# Bochs 2.7' >"$tmp/bochs/qemu-command"
+"$tmp/lab/judge.py" "$tmp/bochs" >/dev/null
+ok "job: not of Bochs" fails 2 'is of Bochs' "$show" lava "$tmp/bochs"
 
 # signals NAME: of the guest, for all commands.
 signals()
