@@ -74,9 +74,13 @@ reset=$(address native_machine_emergency_restart)
 append="console=ttyS0,115200 panic=-1 nr_cpus=$cpus $append"
 disc "$append"
 machine $((cpus > 1 ? cpus : 2)) >"$run/bochsrc"
-# A reset would have the disc booted again.  Nothing else ends Bochs but a triple fault,
-# which is an error.
-printf '%s\n' "lbreak $reset" continue quit >"$run/bochs-script"
+# A reset would have the BIOS begin again, and end in a triple fault, which is an error.
+# The debugger does not look for a breakpoint where a CPU's turn ends: the function's
+# second instruction, wherever it begins, is one, too.
+{
+	for i in {0..7}; do printf 'lbreak 0x%x\n' $((reset + i)); done
+	printf '%s\n' continue quit
+} >"$run/bochs-script"
 echo "# Bochs $(dpkg-query -W -f '${Version}' bochs)"
 echo "# $(command -v bochs-bin)"
 echo "# the kernel's command line: $append"

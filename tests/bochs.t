@@ -56,6 +56,9 @@ ok "bochs: ... and says what it was told" eval 'grep "console=ttyS0,115200 panic
 ok "bochs: ... all of which is on the disc" eval 'xorriso -osirrox on -indev "$run/boot.iso" -extract / "$tmp/disc" &&
 	cmp "$tmp/disc/kernel" "$run/kernel" && cmp "$tmp/disc/initrd" "$run/initramfs.cpio" && grep lab_delay "$tmp/disc/isolinux.cfg"'
 ok "bochs: ... the same again by the same command" eval 'cp "$run/qemu-command" "$tmp/command" && boots && status 0 && cmp "$tmp/command" "$run/qemu-command"'
+# A CPU's turn is five instructions; this is where the first one ends.
+made "00000000000fe063 t native_machine_emergency_restart"
+ok "bochs: ... also where the debugger does not look for breakpoints" eval 'boots && status 0'
 ok "bochs: as many CPUs as are asked for, and at least two" eval 'grep count=1:2:1 "$run/bochsrc" && cpus=3 && made && boots && grep count=1:3:1 "$run/bochsrc"'
 
 # A ROM that has no interrupt table, and raises an exception.
