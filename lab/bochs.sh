@@ -12,8 +12,8 @@
 #   bochs-script   the debugger's commands
 #   bochs-log      what Bochs has to say of it, with registers, if it fails
 #
-# Time counts instructions, 20 ns each, and is never the host's:
-# RUN needs a seed.
+# Time counts instructions, 20 ns each, more or less (docs/machines.md), and is never the
+# host's: RUN needs a seed.
 #
 # Exit status 0, or 2 if there is something that Bochs can't do.
 

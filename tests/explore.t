@@ -138,7 +138,7 @@ ok "explore: ... but not with another job" eval '! JOB="some_test -x" "$explore"
 echo "MAY_FAIL=some" >>"$tmp/lab/scenarios/some"
 ok "explore: ... nor with other results that are wanted" eval '"$explore" --seeds 2 some && [ "$(boots)" = 2 ]'
 sed -i '$d' "$tmp/lab/scenarios/some"
-ok "explore: says of each run what made it" eval 'bash -c "$provenance" - "$(ls -d "$LAB_RUNS"/explore-some-*/seed-1 | head -n 1)"'
+ok "explore: says of each run what made it" eval 'bash -c "$provenance" - "$(ls -td "$LAB_RUNS"/explore-some-*/seed-1 | head -n 1)"'
 ok "explore: none failed, and it says so" eval '"$explore" --seeds 1-2 --jobs 1 slow >"$tmp/table" &&
 	grep -E "no failure +0 of 2 +0-66 % +- +2 +-" "$tmp/table" && [ "$(boots)" = 2 ]'
 ok "explore: a run of it can be replayed" eval '"$replay" "$LAB_RUNS"/explore-slow-*/seed-2 | grep "the same to the byte"'
