@@ -358,6 +358,8 @@ while IFS= read -r line <&4; do
 done 4<<'END'
 INFO: task irqfd_resampler:46 blocked in I/O wait for more than 8 seconds.
 BUG: KASAN: slab-use-after-free in irqfd_resampler_ack+0x1b/0x90
+BUG: KCSAN: data-race in irqfd_resampler_ack / kvm_irqfd_assign
+BUG: KCSAN: assert: race in dequeue_entities / ttwu_do_activate
 BUG: sleeping function called from invalid context at kernel/locking/mutex.c:591
 BUG: scheduling while atomic: irqfd_resampler/46/0x00000002
 WARNING: CPU: 0 PID: 42 at virt/kvm/eventfd.c:105 irqfd_resampler_shutdown+0x2a/0x110
