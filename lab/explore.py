@@ -5,13 +5,15 @@
 Usage: explore.py EXPLORATION...
        explore.py wilson K N
 
-An EXPLORATION is a directory of lab/explore.sh, with a run of each seed.  Its rows:
+An EXPLORATION is a directory of lab/explore.sh, with a run of each seed, or with
+REALTIME=1 in the environment, each boot.  Its rows:
 each verdict other than PASS, or `no failure`; in how many of all boots, with the
 95 % interval of the probability (Wilson's); the earliest time of the guest's clock
 that it was seen at, in seconds; how many schedules differ, of all boots; seeds.
 """
 import hashlib
 import math
+import os
 import re
 import sys
 from pathlib import Path
@@ -44,7 +46,7 @@ class Run:
     """One boot, judged."""
 
     def __init__(self, path: Path) -> None:
-        self.seed = int((path / "seed").read_text())
+        self.seed = int(path.name.rpartition("-")[2])
         self.verdict = (path / "verdict").read_text().split("\n", 1)[0]
         self.results = read(path / "results")
         lines = deadlock.split(read(path / "console"))
@@ -75,8 +77,8 @@ def seeds_of(runs: list[Run]) -> str:
     return " ".join(seeds + ["..."] * (len(runs) > SEEDS_SHOWN))
 
 
-def rows(exploration: Path) -> list[list[str]]:
-    runs = sorted((Run(path.parent) for path in exploration.glob("seed-*/verdict")), key=lambda run: run.seed)
+def rows(exploration: Path, boot: str = "seed") -> list[list[str]]:
+    runs = sorted((Run(path.parent) for path in exploration.glob(f"{boot}-*/verdict")), key=lambda run: run.seed)
     head = [(exploration / "version").read_text().strip(), (exploration / "title").read_text().strip()]
     schedules = str(len({run.schedule() for run in runs}))
     table = []
@@ -95,7 +97,7 @@ def main(args: list[str]) -> None:
     if not args or args[0].startswith("-"):
         sys.exit(__doc__.strip())
     for arg in args:
-        for row in rows(Path(arg)):
+        for row in rows(Path(arg), "boot" if os.environ.get("REALTIME") else "seed"):
             print("\t".join(row))
 
 

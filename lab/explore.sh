@@ -13,36 +13,41 @@
 # JOB=COMMAND in the environment is run instead of the scenario's job: any of
 # kselftest's, see lab/boot.sh.  APPEND=PARAMETERS, CPUS=N and TREE=DIR likewise (see
 # lab/run.sh).  --mutant builds the kernel with mutants/NAME.patch, or any other patch,
-# on top.
+# on top.  REALTIME=1 in the environment is N boots by the host's clock instead, with no
+# seeds.
 #
 # --quiet: no table, but the directory of each exploration.
 #
 # An exploration is a directory of runs/, explore-SCENARIO-KEY, where KEY stands for
 # all that is booted, and the results that are wanted; in it, seed-N is a run, for
-# lab/replay.sh.  What is there is not booted again, so that one that was interrupted
+# lab/replay.sh, or boot-N one in real time.  What is there is not booted again, so that one that was interrupted
 # goes on, and one with more seeds adds to it; given as DIR, without building anything.
 #
 # Exit status 0 if each verdict was what the scenario expects, 1 if not, 2 if a
-# boot was not possible, 130 after Ctrl-C.
+# boot was not possible, 130 after Ctrl-C.  A kernel that does not build leaves a run
+# of its own, with that verdict, and is 2.
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
 
+boot=${WANT_REALTIME:+boot}
+boot=${boot:-seed}
+
 # one DIR SEED: a run, complete or not there.
 one()
 {
-	local dir=$1 run=$1/tmp-$2 done=$1/seed-$2
+	local dir=$1 run=$1/tmp-$2 done=$1/$boot-$2
 
 	rm -rf "$run"
 	mkdir "$run"
 	ln "$dir"/{kernel,initramfs.cpio,symbols} "$run"
 	cp "$dir"/{job,append,cpus,timeout,arch,config,built-from,title,expect} "$run"
 	find "$dir" -maxdepth 1 \( -name scenario -o -name machine -o -name must-match -o -name 'may-*' \) -exec cp -t "$run" {} +
-	echo "$2" >"$run/seed"
+	[ "$boot" = boot ] || echo "$2" >"$run/seed"
 	bound "$LAB/boot.sh" --again "$run"
 	"$LAB/judge.py" "$run" >/dev/null
 	mv "$run" "$done"
-	say "seed $2: $(head -n 1 "$done/verdict") after $(cat "$done/seconds") s"
+	say "$boot $2: $(head -n 1 "$done/verdict") after $(cat "$done/seconds") s"
 }
 
 # No trap: it would wait for the boot.
@@ -91,11 +96,20 @@ prepare()
 	new=$(new_run "explore-$name")
 	describe_run "$new" "${user_job:-$JOB}" "${user_append:-$APPEND}" "${user_cpus:-$CPUS}" "$TIMEOUT"
 	[ -n "$user_job" ] || describe_expected "$new"
+	# In the background, as a trap waits for what is not.
 	# shellcheck disable=SC2086
-	obj=$("$LAB/build.sh" ${mutant:+--mutant "$mutant"} --copy "$new" "$BASE" "$series" $CONFIGS) || status=$?
-	[ "$status" = 0 ] || { rm -rf "$new"; [ "$status" = 2 ] || die "$1 does not build" "see above"; exit 2; }
-	cp "$obj/version" "$new"
+	setpriv --pdeathsig TERM -- \
+		"$LAB/build.sh" ${mutant:+--mutant "$mutant"} --copy "$new" "$BASE" "$series" $CONFIGS >"$new/obj" &
+	wait $! || status=$?
+	obj=$(cat "$new/obj")
 	describe_scenario "$new"
+	case $status in
+	0)	cp "$obj/version" "$new" ;;
+	3)	tail -n 20 "$obj/build.log" >"$new/build-error"
+		die "$1: $("$LAB/judge.py" "$new")" "see ${new#"$TOP"/}/verdict" ;;
+	*)	rm -rf "$new"
+		exit 2 ;;
+	esac
 	echo "$TITLE${mutant:+, $(basename "$mutant" .patch)}${user_job:+, $user_job}" >"$new/title"
 	"$LAB/boot.sh" --prepare "$new"
 	dir=$RUNS/explore-$name-$(what "$new" | sha1sum | cut -c1-8)
@@ -108,8 +122,10 @@ explore()
 {
 	local seed status=0 wanted
 
-	wanted=$(for ((seed = first; seed <= last; seed++)); do [ -d "$1/seed-$seed" ] || echo "$seed"; done)
-	say "${1#"$TOP"/}: $(wc -w <<<"$wanted") of seeds $first to $last to boot, $jobs at a time"
+	wanted=$(for ((seed = first; seed <= last; seed++)); do [ -d "$1/$boot-$seed" ] || echo "$seed"; done)
+	# The scenario's own does not count.
+	REALTIME=$WANT_REALTIME
+	say "${1#"$TOP"/}: $(wc -w <<<"$wanted") of ${boot}s $first to $last are to be run, $jobs at a time"
 	# This shell's end is that of xargs and of what it runs, see lab/mutate.sh.
 	setpriv --pdeathsig TERM -- xargs -r -n 1 -P "$jobs" setpriv --pdeathsig TERM -- \
 		"$0" --one "$1" <<<"$wanted" &
@@ -137,6 +153,6 @@ else
 	} | columns
 fi
 for dir in "${dirs[@]}"; do
-	find "$dir" -path '*/seed-*/verdict' -exec head -qn 1 {} + | awk -v expect="$(cat "$dir/expect")" '
+	find "$dir" -path "*/$boot-*/verdict" -exec head -qn 1 {} + | awk -v expect="$(cat "$dir/expect")" '
 		$0 != expect { exit 1 }' || exit 1
 done

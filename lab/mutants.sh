@@ -64,7 +64,7 @@ explore()
 	local status=0
 
 	# In the background, as a trap waits for what is not, and without a shell in between.
-	setpriv --pdeathsig TERM -- env -u JOB -u APPEND -u CPUS "$LAB/explore.sh" --quiet --seeds "$times" "$@" "$scenario" >"$scenario.dir" &
+	setpriv --pdeathsig TERM -- env -u JOB -u APPEND -u CPUS -u REALTIME "$LAB/explore.sh" --quiet --seeds "$times" "$@" "$scenario" >"$scenario.dir" &
 	wait $! || status=$?
 	# It has said why.
 	[ "$status" -le 1 ] || exit "$status"

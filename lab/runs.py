@@ -19,11 +19,11 @@ class Unusable(Exception):
 
 
 def run_name(path: Path) -> str:
-    """Which no other has: the runs of explorations are called seed-N, all of them."""
+    """Which no other has: the runs of explorations are called seed-N or boot-N, all of them."""
     runs = RUNS.resolve()
     if path.is_relative_to(runs) and path != runs:
         return str(path.relative_to(runs))
-    return f'{path.parent.name}/{path.name}' if path.name.startswith('seed-') else path.name
+    return f'{path.parent.name}/{path.name}' if path.name.startswith(('seed-', 'boot-')) else path.name
 
 
 def load_one(path: Path) -> Run:
