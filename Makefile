@@ -5,9 +5,12 @@
 # The boots that tell the story, in its order.
 DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep stock-kunit patched-kunit
 
+ARM64 := qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
+	libc:/usr/aarch64-linux-gnu/include/stdio.h=libc6-dev-arm64-cross
+
 JINJA2 := jinja2:/usr/lib/python3/dist-packages/jinja2=python3-jinja2
 
-.PHONY: help demo test run no-regression results report autopsy sweep replay explore kunit mutants mutate arm64 intel tree patches check-patches check-series check-docs bench lava model deps clean clean-runs distclean
+.PHONY: help demo test run no-regression matrix results report autopsy sweep replay explore kunit mutants mutate arm64 intel tree patches check-patches check-series check-docs bench lava model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: six boots, a table'
@@ -18,6 +21,8 @@ help:
 	@echo '     SERIES=SPEC             ... with that of patches/, such as kvm-next/1-lock-hold, see lab/series.sh'
 	@echo '     KERNEL=FILE, CONFIG=FILE  ... on that bzImage, with that configuration if it has none in it'
 	@echo '     ACCEL=kvm               ... by the host'\''s KVM, if that nests, and clock'
+	@echo 'make matrix                  bases x configurations x stock and series, hours; a table; what was run is not run again'
+	@echo '     CELLS="7.3.y kcsan"     ... of those bases, configurations, kernels; MATRIX=FILE: of your copy of lab/matrix.toml'
 	@echo 'make replay RUN=runs/...     boot that again, and say whether the outcome is the same; TIMES=N'
 	@echo '     GDB=1, AT=SECONDS       ... stop for gdb where it hangs, or at that time of the guest'
 	@echo 'make explore SEEDS=N         a scenario in many schedules: k of n fail, when, with which seeds; a table'
@@ -70,6 +75,10 @@ test: deps
 run: deps
 	@lab/run.sh --times $(or $(TIMES),1) $(SCENARIO)
 
+matrix: deps
+	@$(if $(findstring arm64,$(CELLS)),lab/deps.sh $(ARM64))
+	@lab/matrix.sh $(if $(MATRIX),--file $(MATRIX)) $(if $(JOBS),--jobs $(JOBS)) $(CELLS)
+
 no-regression: deps
 	@lab/no-regression.sh
 
@@ -108,8 +117,7 @@ mutate: deps
 	@lab/mutate.sh
 
 arm64: deps
-	@lab/deps.sh qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
-		libc:/usr/aarch64-linux-gnu/include/stdio.h=libc6-dev-arm64-cross
+	@lab/deps.sh $(ARM64)
 	@lab/run.sh stock-arm64 patched-arm64
 
 intel: deps

@@ -3,8 +3,8 @@
 """Usage: lab/report.py [DIR]
 
 Make DIR/report.html, a page of all runs below DIR (default: runs/), which needs no
-server and no network: the verdicts as a matrix, stock beside patched, each with links
-to its verdict, console and command; the cases that differ; explorations; the graph of
+server and no network: the verdicts, stock beside patched, each with links to its
+verdict, console and command; the cases that differ; `make matrix`; explorations; the graph of
 the hang, of the last `make autopsy` or else of docs/root-cause.md; the last
 benchmark.  Print its name.
 """
@@ -21,6 +21,7 @@ from typing import Any, Iterator
 import jinja2
 
 import explore
+import matrix as kernels
 from runs import LAB, RUNS, Run, Unusable, clock, is_expected, leaves, load, name
 
 KINDS = ('stock', 'patched')
@@ -76,6 +77,16 @@ def link(page: Path, run: Run, file: str) -> str:
 
 # The other sections
 
+def configurations(top: Path) -> dict[str, Any] | None:
+    """What `make matrix` has run, with links."""
+    if not (top / 'matrix/plan.json').exists():
+        return None
+    found = kernels.overview(top / 'matrix')
+    for cell in (cell for row in found['rows'] for cells in row['cells'] for cell in cells if cell['run']):
+        cell['link'] = (cell['run']['path'] / 'verdict').resolve().relative_to(top.resolve()).as_posix()
+    return found
+
+
 def explorations(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """(directory, cells, seeds) of each row of lab/explore.sh's tables."""
     for path in sorted(top.glob('explore-*')):
@@ -121,14 +132,14 @@ def benchmark(top: Path) -> tuple[str, list[dict[str, Any]], list[str]]:
 def page(top: Path) -> str:
     runs = load([str(top)])
     out = top / 'report.html'
-    booted = [run for run in runs if not run['path'].name.startswith('seed-')]
+    booted = [run for run in runs if not run['path'].name.startswith(('seed-', 'boot-')) and top / 'matrix' not in run['path'].parents]
     templates = jinja2.Environment(loader=jinja2.FileSystemLoader(LAB), autoescape=True, trim_blocks=True, lstrip_blocks=True,
                                    undefined=jinja2.StrictUndefined)
     return templates.get_template('report.html').render(
         made=datetime.now().astimezone().isoformat(' ', 'minutes'), runs=runs, good=sum(map(is_expected, runs)),
         rows=matrix([run for run in booted if run['scenario']]), others=[run for run in booted if not run['scenario']],
         is_expected=is_expected, name=name, kernels=KERNELS, link=lambda run, file: link(out, run, file),
-        explorations=list(explorations(top)), graph=graph(top), benchmark=benchmark(top))
+        configurations=configurations(top), explorations=list(explorations(top)), graph=graph(top), benchmark=benchmark(top))
 
 
 def main(argv: list[str]) -> int:

@@ -17,7 +17,7 @@ helps()
 	out=$("$1" --help) && [ "$(head -c 6 <<<"$out")" = Usage: ] && [ "$(wc -l <<<"$out")" -ge 3 ]
 }
 
-for script in lab/*.sh lab/{judge,results,report,lava}.py; do
+for script in lab/*.sh lab/{judge,results,report,lava,matrix}.py; do
 	[ "$script" = lab/lib.sh ] || ok "$script --help" helps "$script"
 done
 
