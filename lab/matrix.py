@@ -183,9 +183,14 @@ def estimate(cells: list[Cell], times: dict[str, float]) -> float | None:
     return sum(times.get(cell['name']) or statistics.median(known.get(cell['configuration'], every)) for cell in cells)
 
 
+def done_of(top: Path) -> set[str]:
+    """What the last `make matrix` has seen to."""
+    return set((top / 'done').read_text().split()) if (top / 'done').exists() else set()
+
+
 def left(top: Path, jobs: int) -> str:
     due = [cell for cell in planned(top)['cells'] if is_due(cell)]
-    done = set((top / 'done').read_text().split()) if (top / 'done').exists() else set()
+    done = done_of(top) & {cell['name'] for cell in due}
     lines = (top / 'times').read_text().splitlines() if (top / 'times').exists() else []
     seconds = estimate([cell for cell in due if cell['name'] not in done], {name: float(took) for name, took in map(str.split, lines)})
     said = f'{len(done)} of {len(due)} cells done'
@@ -222,6 +227,8 @@ def table(top: Path) -> tuple[str, int]:
     reasons = dict.fromkeys(cell['impossible'] for cell in cells if cell['impossible'])
     seconds = sum(cell['run']['seconds'] or 0 for cell in due if cell['run'])
     lines = aligned(rows) + [''] + [f'- {reason}' for reason in reasons] + ['? not run'] * (ran < len(due))
+    if earlier := [cell for cell in due if cell['run'] and cell['name'] not in done_of(top)]:
+        lines.append(f'{len(earlier)} of the verdicts are from an earlier time, and may be of what has changed since')
     lines.append(f'{good} of {len(due)} cells as expected, {ran - good} not, {len(due) - ran} not run; {duration(seconds)} of booted guests')
     return '\n'.join(lines), 2 if ran < len(due) else 1 if good < ran else 0
 

@@ -60,7 +60,7 @@ one()
 		"$LAB/explore.sh" --quiet --seeds 1 --jobs 1 "$matrix/scenarios/$1" >"$matrix/.$1" || status=$?
 	run=$(run_of "$1" "$status")
 	rm -f "$link" "$matrix/.$1"
-	[ -n "$run" ] || return 0
+	[ -n "$run" ] && [ -f "$matrix/$run/results.json" ] || return 0
 	took=$(($(date +%s) - start))
 	# How long it takes to find that there is nothing to do tells nothing.
 	[ "$(stat -c %Y "$matrix/$run/results.json")" -lt "$start" ] || echo "$1 $took" >>"$matrix/times"

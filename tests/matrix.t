@@ -235,6 +235,20 @@ twice()
 	exec {fd}<&-
 }
 ok "run: not two at once" twice
+# half: with all jobs changed, interrupted in the first cell.
+half()
+{
+	sed -i 's/^job = "/&OTHER=1 /' "$tmp/lab/matrix.toml"
+	: >"$tmp/boots"
+	touch "$tmp/slow"
+	"$matrix" --jobs 1 plain >"$tmp/table" &
+	wait_for test -s "$tmp/boots" || return
+	kill $!
+	! wait $! || return
+	rm "$tmp/slow"
+	has '3 of 3 cells .*' '3 of the verdicts are from an earlier time, .*'
+}
+ok "table: says so if not all is of this time" half
 
 ok "report: made of it, too" "$tmp/lab/report.py"
 ok "report: well formed, each link leads somewhere" "$TOP/tests/results/check-page.py" "$LAB_RUNS/report.html"
