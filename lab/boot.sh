@@ -24,6 +24,8 @@
 #   machine  optional: `bochs` boots it under Bochs instead, see lab/bochs.sh
 #   shift    optional: an instruction takes 2^SHIFT nanoseconds then, by default 4, as
 #            a slower guest takes less of the host's time for as much of its own
+#   files    optional: what else the guest has, as gen_init_cpio takes it; the guest
+#            has more memory then
 #
 # and gets
 #
@@ -75,11 +77,12 @@ initramfs()
 	END
 	find "$LAB/guest" -type f -not -name init -printf 'file /tests/%f %p 755 0 0\n'
 	find "$run/modules" -name '*.ko' -printf 'file /tests/%f %p 755 0 0\n'
+	[ ! -f "$run/files" ] || cat "$run/files"
 	sed -E 's/^([A-Z_]+=[^ ]* )*//; s/ .*//' "$run/job" | while read -r word; do
 		file=$(find "$tests" -name "$(basename "$word")" -type f | sed -n 1p)
 		if [ -n "$file" ]; then
 			echo "file /tests/$(basename "$word") $file 755 0 0"
-		elif [ ! -f "$LAB/guest/$word" ]; then
+		elif [ ! -f "$LAB/guest/$word" ] && ! grep -qs "^file /tests/$word " "$run/files"; then
 			busybox --list | grep -xF -- "$word" >/dev/null || die "no selftest is called '$word'"
 		fi
 	done | sort -u
@@ -124,7 +127,7 @@ delay()
 # All of KVM's selftests, or many, take 250 MB on their own, and one of them 500 MB.
 memory()
 {
-	if grep -qE ' -c kvm$|( -t kvm:[^ ]+){5}' "$run/job"; then echo 3G; else echo 1G; fi
+	if grep -qE ' -c kvm$|( -t kvm:[^ ]+){5}' "$run/job"; then echo 3G; elif [ -f "$run/files" ]; then echo 2G; else echo 1G; fi
 }
 
 # parameters: for the kernel, on any machine.

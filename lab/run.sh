@@ -13,7 +13,8 @@
 # lab/series.sh), or `ITEM+ITEM...` (parts of the first).  RESULTS has a regexp in
 # each line; if some line of the tests' output does not match each of them, the
 # verdict is FAIL.  MAY_FAIL and MAY_SKIP have regexps of the cases that may fail or be
-# skipped, which any other may not.  EXTRA=yes keeps it out of `make test`, ARCH=arm64
+# skipped, which any other may not.  FILES=vmm has the guest have what lab/vmm/files.sh
+# says.  EXTRA=yes keeps it out of `make test`, ARCH=arm64
 # is for arm64, MACHINE=bochs runs it under Bochs, i.e. on Intel's VMX.
 #
 # Guests run in virtual time (see lab/boot.sh), the Nth with seed N, or from
@@ -26,7 +27,8 @@
 # With TREE=DIR in the environment, kernels come from that tree instead of the
 # scenario's base, see lab/fetch.sh; with SERIES=SPEC, a scenario that wants the
 # series takes that (kvm-next/1-lock-hold, say, see lab/series.sh), if it is one of
-# its base's, or on TREE any.
+# its base's, or on TREE any; and with MUTANT=NAME, the series is broken as
+# mutants/NAME.patch does it.
 #
 # With KERNEL=FILE, nothing is built: that kernel is booted, whose configuration is
 # CONFIG=FILE, or in the kernel, see lab/kernel.sh.  The verdicts that scenarios expect
@@ -55,6 +57,9 @@ for scenario; do
 	[ -f "$LAB/scenarios/$scenario" ] || die "unknown scenario '$scenario'" "one of: $(names "$LAB/scenarios")"
 done
 
+mutant=${MUTANT:+$TOP/mutants/$MUTANT.patch}
+[ -z "$mutant" ] || [ -f "$mutant" ] || die "unknown mutant '$MUTANT'" "one of: $(names "$TOP/mutants")"
+
 # check_accel: that it can be what the user wants.
 check_accel()
 {
@@ -81,7 +86,7 @@ put_kernel()
 		return
 	fi
 	# shellcheck disable=SC2086
-	obj=$("$LAB/build.sh" --copy "$1" "$BASE" "$series" $CONFIGS $more_configs) || status=$?
+	obj=$("$LAB/build.sh" ${mutant:+--mutant "$mutant"} --copy "$1" "$BASE" "$series" $CONFIGS $more_configs) || status=$?
 	[ "$status" != 3 ] || tail -n 20 "$obj/build.log" >"$1/build-error"
 	return "$status"
 }
@@ -93,12 +98,14 @@ run_scenario()
 	load_scenario "$scenario"
 	[ "$accel" != kvm ] || [ "$ARCH" = x86_64 ] || die "$scenario is for $ARCH, ACCEL=kvm for x86-64 only"
 	[ -z "$kernel" ] || TITLE="$(basename "$kernel") in $scenario"
+	TITLE+=${MUTANT:+, $MUTANT}
 	run=$(new_run "$scenario")
 	describe_run "$run" "$JOB" "$APPEND" "$CPUS" "$TIMEOUT"
 	set_clock "$run" "$i" "$REALTIME"
 	[ "$accel" != kvm ] || echo kvm >"$run/accel"
 	describe_scenario "$run"
 	describe_expected "$run"
+	describe_files "$run"
 	put_kernel "$run" || status=$?
 	case $status in
 	0)	say "booting $scenario: $(sed -n 's/^base: [^,]*, //p' "$run/built-from" 2>/dev/null), $TITLE"

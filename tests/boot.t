@@ -59,6 +59,9 @@ ok "boot: ... with one" eval '
 	boots "run_kselftest.sh -t kvm:irqfd_test" && holds kvm/irqfd_test && ! holds kvm/irqfd_resampler_test'
 ok "boot: ... with all, and more memory" eval 'boots "run_kselftest.sh -c kvm" && holds kvm/irqfd_test && holds kvm/other_test && grep -e "-m 3G" "$run/qemu-command"'
 ok "boot: a test that there is not is one clear line" fails 2 "lab: no selftest is called 'none_such'" boots none_such
+ok "boot: more files, one of which the job names, and more memory" eval 'boots "other 1" files "file /tests/other $tmp/other 755 0 0" &&
+	grep -x "file /tests/other $tmp/other 755 0 0" "$run/initramfs.list" && grep -- "-m 2G" "$run/qemu-command"'
+ok "boot: ... or not" eval 'boots irqfd_test && grep -- "-m 1G" "$run/qemu-command"'
 ok "boot: without a kernel, one clear line" fails 2 'lab: no kernel in ' "$boot" "$tmp"
 
 # lab/bench.sh in virtual time, with kernels of which the second takes half as long.
@@ -135,6 +138,18 @@ ok "run: ... and the machine, for the boot" eval 'sed "\$ a MACHINE=bochs" "$tmp
 ok "run: ... in another format than a table" eval '
 	LAB_RUNS=$tmp/json "$tmp/lab/run.sh" --format json wants | python3 -c "import json, sys; assert json.load(sys.stdin)[0][\"verdict\"] == \"PASS\""'
 ok "run: ... whose run it is, is there for the judge, too" eval '[ "$(cd "$tmp"/json/* && cat scenario title expect | paste -sd" ")" = "wants wants PASS" ]'
+printf '#!/bin/sh\necho "$@" >%s/build-args\necho %s\n' "$tmp" "$tmp" >"$tmp/lab/build.sh"
+mkdir -p "$tmp/mutants" "$tmp/lab/more"
+touch "$tmp/mutants/some.patch"
+printf '#!/bin/sh\necho "file /x x 755 0 0"\n' >"$tmp/lab/more/files.sh"
+chmod +x "$tmp/lab/more/files.sh"
+sed 's/PATCHED=no/PATCHED=yes\nFILES=more/' "$tmp/lab/scenarios/wants" >"$tmp/lab/scenarios/more"
+ok "run: a mutant, and more files for the guest" eval '
+	MUTANT=some LAB_RUNS=$tmp/more "$tmp/lab/run.sh" more && grep -e "--mutant $tmp/mutants/some.patch --copy" "$tmp/build-args" &&
+	[ "$(cat "$tmp"/more/*/title "$tmp"/more/*/files)" = "wants, some
+file /x x 755 0 0" ]'
+ok "run: no such mutant is told before anything is built" fails 2 "lab: unknown mutant 'none' \(one of: some.patch" \
+	env MUTANT=none "$tmp/lab/run.sh" more
 ok "run: no such format is told before anything is built" fails 2 "lab: no format 'yaml'" "$tmp/lab/run.sh" --format yaml wants
 sed 's/wants/dies/' "$tmp/lab/scenarios/wants" >"$tmp/lab/scenarios/dies"
 printf '#!/bin/sh\ncase $1 in *dies*) exit 2 ;; esac\n' >"$tmp/lab/boot.sh"
