@@ -10,7 +10,7 @@ ARM64 := qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-l
 
 JINJA2 := jinja2:/usr/lib/python3/dist-packages/jinja2=python3-jinja2
 
-.PHONY: help demo test run no-regression matrix results report autopsy sweep replay explore kunit mutants mutate arm64 intel tree patches check-patches check-series check-docs bench lava model deps clean clean-runs distclean
+.PHONY: help demo test run no-regression matrix results report autopsy sweep replay explore kunit mutants mutate arm64 intel vmm tree patches check-patches check-series check-docs bench lava model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: six boots, a table'
@@ -40,6 +40,8 @@ help:
 	@echo 'make mutate                  break each function that the series touch in every small way, hours; a table'
 	@echo 'make arm64                   the tests of interrupts on arm64, stock and patched; installs a cross compiler'
 	@echo 'make intel                   stress, lost interrupts, KUnit, and the hang, on Intel'\''s VMX; installs Bochs'
+	@echo 'make vmm                     QEMU with disks whose interrupts are resampling irqfds: a table; SCENARIO=NAME'
+	@echo '     MUTANTS="NAME..."       ... and with the series broken so, does a driver notice?'
 	@echo 'make tree BASE=NAME          a git tree, work/SERIES, with the base'\''s series as commits; of a stack,'
 	@echo '                             each part has a branch'
 	@echo '     SERIES=NAME             ... another series of that base, also for make patches'
@@ -126,6 +128,9 @@ intel: deps
 		isolinux:/usr/lib/ISOLINUX/isolinux.bin=isolinux ldlinux:/usr/lib/syslinux/modules/bios/ldlinux.c32=syslinux-common xorriso
 	@lab/run.sh intel-stock-proxy intel-proxy intel-stress intel-irq intel-kunit
 
+vmm: deps
+	@lab/vmm.sh $(SCENARIO)
+
 tree: deps
 	@lab/series.sh edit $(BASE)
 
@@ -162,7 +167,7 @@ model:
 	@model/check.sh
 
 clean:
-	@. lab/lib.sh && rm -rf "$$CACHE/build" "$$CACHE/selftests"
+	@. lab/lib.sh && rm -rf "$$CACHE/build" "$$CACHE/selftests" "$$CACHE/vmm"
 
 clean-runs:
 	@. lab/lib.sh && rm -rf "$$RUNS"
@@ -171,6 +176,6 @@ distclean:
 	@. lab/lib.sh && rm -rf "$$CACHE"
 
 # The variables that the lab's scripts read; elapsed time counts from here.
-export TREE SERIES SEED REALTIME JOB KERNEL CONFIG ACCEL
+export TREE SERIES SEED REALTIME JOB KERNEL CONFIG ACCEL MUTANTS
 export LAB_T0 := $(shell date +%s)
 SHELL := /bin/bash

@@ -6,9 +6,9 @@
 . "$(dirname "$0")/tap.sh"
 cd "$TOP"
 
-scripts=(lab/*.sh tests/*.sh tests/*.t .ci/run)
+scripts=(lab/*.sh lab/vmm/*.sh tests/*.sh tests/*.t .ci/run)
 ok "shellcheck is silent" shellcheck "${scripts[@]}"
-ok "shellcheck is silent about the guest's scripts" shellcheck -s sh lab/guest/{init,kunit,releases,holds,traced}
+ok "shellcheck is silent about the guest's scripts" shellcheck -s sh lab/guest/{init,kunit,releases,holds,traced} lab/vmm/nested-init
 
 helps()
 {
@@ -17,7 +17,7 @@ helps()
 	out=$("$1" --help) && [ "$(head -c 6 <<<"$out")" = Usage: ] && [ "$(wc -l <<<"$out")" -ge 3 ]
 }
 
-for script in lab/*.sh lab/{judge,results,report,lava,matrix}.py; do
+for script in lab/*.sh lab/vmm/*.sh lab/{judge,results,report,lava,matrix}.py; do
 	[ "$script" = lab/lib.sh ] || ok "$script --help" helps "$script"
 done
 
