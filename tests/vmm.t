@@ -1,7 +1,7 @@
 #!/bin/bash
 # shellcheck disable=SC2016 # what ok evaluates is expanded later
 # SPDX-License-Identifier: GPL-2.0-only
-# The parts of `make vmm` (docs/vmm.md) without a boot: vmm.c with a QEMU that is a
+# The parts of `make vmm` (docs/vmm.md) without a boot: vmm.c and qemu.c with a QEMU that is a
 # script, what the guest gets, and the table.
 
 . "$(dirname "$0")/tap.sh"
@@ -56,7 +56,7 @@ while True:
             say(f'disk: {asked["arguments"]["id"]} is back')
 END_OF_QEMU
 chmod +x "$tmp/qemu"
-gcc -O -Wall -Wextra -Werror -DQEMU="\"$tmp/qemu\"" -DLIMIT=2 -o "$tmp/vmm" "$LAB/vmm/vmm.c"
+gcc -O -Wall -Wextra -Werror -DQEMU="\"$tmp/qemu\"" -DLIMIT=2 -o "$tmp/vmm" "$LAB"/vmm/{vmm,qemu}.c
 gcc -O -Wall -Wextra -Werror -o "$tmp/disk" "$LAB/vmm/disk.c"
 
 # vmm JOB FILE...: with a QEMU that does as these files say; its status, and what it prints.

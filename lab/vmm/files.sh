@@ -4,7 +4,7 @@
 #
 # Print, as gen_init_cpio takes it, what the guest of a scenario with FILES=vmm has
 # besides: this machine's QEMU with its libraries and firmware, the program vmm
-# (vmm.c), and a kernel with an initramfs (nested-init, disk.c) for QEMU to boot.
+# (vmm.c, qemu.c), and a kernel with an initramfs (nested-init, disk.c) for QEMU to boot.
 
 . "$(dirname "$0")/../lib.sh"
 usage_if_asked "$@"
@@ -13,10 +13,11 @@ out=$CACHE/vmm
 qemu=$(command -v qemu-system-x86_64) || die "no qemu-system-x86_64" "make deps"
 qemu=$(realpath "$qemu")
 
+# compile NAME FILE...
 compile()
 {
-	gcc -static -O2 -Wall -Wextra -Werror -o "$out/$1.tmp" "$LAB/vmm/$1.c" 2>"$out/log" ||
-		die "lab/vmm/$1.c does not compile: $(grep -m 1 error: "$out/log")" "see $out/log"
+	gcc -static -O2 -Wall -Wextra -Werror -o "$out/$1.tmp" "${@:2}" 2>"$out/log" ||
+		die "lab/vmm does not compile: $(grep -m 1 error: "$out/log")" "see $out/log"
 	mv "$out/$1.tmp" "$out/$1"
 }
 
@@ -64,8 +65,8 @@ as_list()
 
 lock vmm
 mkdir -p "$out"
-compile vmm
-compile disk
+compile vmm "$LAB"/vmm/{vmm,qemu}.c
+compile disk "$LAB/vmm/disk.c"
 TREE='' ARCH=x86_64 "$LAB/build.sh" --copy "$out" "$NEWEST_BASE" none nested >"$out/obj"
 nested_initramfs >"$out/list"
 "$out/gen_init_cpio" "$out/list" >"$out/initramfs.cpio.tmp"

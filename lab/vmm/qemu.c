@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <poll.h>
+#include <regex.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "qemu.h"
+
+#ifndef QEMU
+#define QEMU "/usr/bin/qemu-system-x86_64"
+#endif
+/* NVMe commands time out sooner than by default, and then the driver looks whether it has lost an interrupt. */
+#define APPEND "console=ttyS0 panic=-1 loglevel=5 no_timer_check nvme_core.io_timeout=15 nvme_core.admin_timeout=15"
+
+enum { FIRST_SLOT = 2 };
+
+struct device used[DEVICES], spare[DEVICES];
+pid_t vmm;
+int devices, trouble, back;
+jmp_buf failed;
+
+static struct stream {
+	int fd, ended;
+	size_t len;
+	char text[1 << 16], line[1 << 16];
+} qmp, console;
+
+void fail(const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	printf("# ");
+	vprintf(format, list);
+	printf("\n");
+	va_end(list);
+	longjmp(failed, 1);
+}
+
+double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* The command line that spawn() runs. */
+static char *args[200];
+static int nargs;
+
+__attribute__((format(printf, 1, 2))) static void arg(const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	if (vasprintf(&args[nargs++], format, list) < 0)
+		abort();
+	va_end(list);
+}
+
+/* The process has these files and no others of ours: a socket ends when its peer does. */
+static pid_t spawn(const int *fds, int nfds)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (nfds--)
+			fcntl(fds[nfds], F_SETFD, 0);
+		dup2(open("/dev/null", O_RDWR), 0);
+		dup2(open("/tmp/qemu.log", O_WRONLY | O_CREAT | O_APPEND, 0600), 1);
+		dup2(1, 2);
+		execv(QEMU, args);
+		_exit(127);
+	}
+	while (nargs)
+		free(args[--nargs]);
+	memset(args, 0, sizeof(args));
+	return pid;
+}
+
+static void pair(int *fds)
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
+		fail("socketpair: %m");
+}
+
+static void common_args(const char *machine)
+{
+	arg(QEMU);
+	arg("-machine"), arg("%s", machine);
+	arg("-nodefaults"), arg("-no-user-config");
+	arg("-display"), arg("none");
+}
+
+/* Spares have the same file, so it is not locked. */
+struct device start_device(int i)
+{
+	struct device device;
+	char file[30];
+	int fds[2], fd;
+
+	snprintf(file, sizeof(file), "/tmp/d%d", i);
+	fd = open(file, O_WRONLY | O_CREAT, 0600);
+	if (ftruncate(fd, 4 << 20))
+		fail("%s: %m", file);
+	close(fd);
+	pair(fds);
+	common_args("x-remote,accel=tcg");
+	arg("-drive"), arg("file=%s,format=raw,if=none,id=d,file.locking=off", file);
+	arg("-device"), arg("nvme,id=nvme,serial=d%d,drive=d", i);
+	arg("-object"), arg("x-remote-object,id=r,devid=nvme,fd=%d", fds[1]);
+	device.pid = spawn(&fds[1], 1);
+	device.fd = fds[0];
+	close(fds[1]);
+	return device;
+}
+
+/* With Linux, or with the firmware alone. */
+void start_vmm(int with_linux)
+{
+	int fds[DEVICES + 2], qmp_fds[2], console_fds[2], i;
+
+	pair(qmp_fds);
+	pair(console_fds);
+	common_args("pc,accel=kvm,kernel-irqchip=on,memory-backend=m");
+	arg("-object"), arg("memory-backend-memfd,id=m,size=128M");
+	arg("-m"), arg("128M");
+	arg("-cpu"), arg("qemu64");
+	arg("-no-reboot");
+	arg("-chardev"), arg("socket,id=qmp,fd=%d", fds[0] = qmp_fds[1]);
+	arg("-mon"), arg("chardev=qmp,mode=control");
+	arg("-chardev"), arg("socket,id=console,fd=%d", fds[1] = console_fds[1]);
+	arg("-serial"), arg("chardev:console");
+	if (with_linux) {
+		arg("-kernel"), arg("/vmm/kernel");
+		arg("-initrd"), arg("/vmm/initramfs.cpio");
+		arg("-append"), arg("%s disks=d0,d1,d2", APPEND);
+	}
+	for (i = 0; i < devices; i++) {
+		arg("-device"), arg("x-pci-proxy-dev,id=d%d,addr=%d,fd=%d", i, FIRST_SLOT + i, fds[i + 2] = used[i].fd);
+	}
+	vmm = spawn(fds, devices + 2);
+	close(qmp_fds[1]);
+	close(console_fds[1]);
+	qmp.fd = qmp_fds[0];
+	console.fd = console_fds[0];
+	qmp.len = console.len = qmp.ended = console.ended = 0;
+}
+
+/* What the guest's guest must not say. */
+static void hear(const char *line)
+{
+	static regex_t bad;
+
+	if (!bad.re_nsub && regcomp(&bad, "(timeout|nobody cared|MISMATCH|FAILED|BUG|WARNING|Oops|Call Trace|panic)",
+				    REG_EXTENDED))
+		abort();
+	printf("# nested: %s\n", line);
+	trouble += !regexec(&bad, line, 0, NULL, 0);
+	back += !!strstr(line, " is back");
+}
+
+static char *next_line(struct stream *stream)
+{
+	char *end = memchr(stream->text, '\n', stream->len);
+	size_t len = end ? end + 1 - stream->text : 0;
+
+	if (!end)
+		return NULL;
+	memcpy(stream->line, stream->text, len);
+	stream->line[strcspn(stream->line, "\r\n")] = 0;
+	stream->len -= len;
+	memmove(stream->text, end + 1, stream->len);
+	return stream->line;
+}
+
+static void fill(struct stream *stream)
+{
+	ssize_t n = read(stream->fd, stream->text + stream->len, sizeof(stream->text) - stream->len);
+
+	if (n > 0)
+		stream->len += n;
+	else
+		stream->ended = 1;
+}
+
+const char *await(const char *text)
+{
+	struct pollfd fds[] = { { .events = POLLIN }, { .events = POLLIN } };
+	double end = seconds() + LIMIT;
+	char *line;
+
+	for (;;) {
+		while ((line = next_line(&console))) {
+			hear(line);
+			if (strstr(line, text))
+				return line;
+		}
+		while ((line = next_line(&qmp))) {
+			if (strstr(line, "\"error\""))
+				fail("QEMU: %s", line);
+			if (strstr(line, text))
+				return line;
+		}
+		if (console.ended && qmp.ended)
+			fail("QEMU has ended");
+		if (seconds() > end)
+			fail("waited %d s in vain for: %s", LIMIT, text);
+		fds[0].fd = console.ended ? -1 : console.fd;
+		fds[1].fd = qmp.ended ? -1 : qmp.fd;
+		poll(fds, 2, 1000);
+		if (fds[0].revents)
+			fill(&console);
+		if (fds[1].revents)
+			fill(&qmp);
+	}
+}
+
+const char *command(int fd, const char *format, ...)
+{
+	char text[300], control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { text, 0 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cmsg;
+	va_list list;
+
+	va_start(list, format);
+	iov.iov_len = vsnprintf(text, sizeof(text), format, list);
+	va_end(list);
+	if (fd >= 0) {
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	}
+	if (sendmsg(qmp.fd, &msg, MSG_NOSIGNAL) < 0)
+		fail("QMP: %m");
+	return await("\"return\"");
+}
+
+void plug_in(int i, int fd)
+{
+	command(fd, "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"s\"}}");
+	command(-1, "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"x-pci-proxy-dev\","
+		    "\"id\":\"d%d\",\"addr\":\"%d\",\"fd\":\"s\"}}", i, FIRST_SLOT + i);
+}
+
+void tell(const char *what)
+{
+	if (write(console.fd, what, strlen(what)) < 0)
+		fail("console: %m");
+}
+
+static void reap(pid_t *pid, const char *what)
+{
+	double end = seconds() + LIMIT;
+
+	while (*pid && waitpid(*pid, NULL, WNOHANG) != *pid) {
+		if (seconds() > end)
+			fail("%s, pid %d, does not end", what, *pid);
+		usleep(10000);
+	}
+	*pid = 0;
+}
+
+void reap_vmm(void)
+{
+	reap(&vmm, "the VMM");
+	close(qmp.fd);
+	close(console.fd);
+	qmp.fd = console.fd = -1;
+}
+
+void give(struct device *device)
+{
+	if (device->fd >= 0)
+		close(device->fd);
+	device->fd = -1;
+}
+
+void reap_device(struct device *device)
+{
+	give(device);
+	reap(&device->pid, "the process of a device");
+}
+
+void reap_all(void)
+{
+	int i;
+
+	reap_vmm();
+	for (i = 0; i < devices; i++) {
+		reap_device(&used[i]);
+		reap_device(&spare[i]);
+	}
+}
+
+void kill_all(void)
+{
+	int i;
+
+	if (vmm > 0)
+		kill(vmm, SIGKILL);
+	for (i = 0; i < devices; i++) {
+		if (used[i].pid > 0)
+			kill(used[i].pid, SIGKILL);
+		if (spare[i].pid > 0)
+			kill(spare[i].pid, SIGKILL);
+	}
+}
