@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BLOCK = 4096, BLOCKS = 512, MOST = 8, DISKS = 8, PROCESSES = 2 };
+enum { BLOCK = 4096, BLOCKS = 512, MOST = 8, DISKS = 8, PROCESSES = 2, IRQS = 64 };
 
 /* Shared by all processes. */
 static struct {
@@ -205,16 +205,19 @@ static void process(int number)
 	exit(0);
 }
 
+/* A GSI that no device has any more begins anew. */
 static void report(char **serials)
 {
-	unsigned long interrupts = 0, n, bytes = 0;
+	static unsigned long interrupts, last[IRQS];
+	unsigned long n, bytes = 0;
 	FILE *file = fopen("/proc/interrupts", "r");
+	unsigned int i;
 	char line[500];
-	int i;
 
 	while (fgets(line, sizeof(line), file)) {
-		if (strstr(line, "nvme") && sscanf(line, "%*d: %lu", &n) == 1) {
-			interrupts += n;
+		if (strstr(line, "nvme") && sscanf(line, "%u: %lu", &i, &n) == 2 && i < IRQS) {
+			interrupts += n - (n < last[i] ? 0 : last[i]);
+			last[i] = n;
 			printf("disk: interrupt %s", line);
 		}
 	}
