@@ -22,7 +22,8 @@ struct device {
 extern struct device used[DEVICES], spare[DEVICES];
 extern pid_t vmm;
 extern int devices;		/* that the VMM has */
-extern int trouble, back;	/* lines of the guest's guest that tell of trouble, or that a disk is back */
+/* Lines of the guest's guest that tell of trouble, that a disk is there, or back. */
+extern int trouble, there, back;
 extern jmp_buf failed;
 
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));

@@ -81,6 +81,7 @@ static void boot(void)
 
 	for (i = 0; i < devices; i++)
 		used[i] = start_device(i);
+	there = 0;
 	start_vmm(1);
 	boots++;
 	memset(&now, 0, sizeof(now));
@@ -88,6 +89,9 @@ static void boot(void)
 	for (i = 0; i < devices; i++)
 		give(&used[i]);
 	command(-1, "{\"execute\":\"qmp_capabilities\"}");
+	/* What its console was told before is lost. */
+	while (there < devices)
+		await(" is there");
 	works(20);
 }
 
