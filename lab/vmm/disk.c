@@ -177,30 +177,33 @@ static void tell(const char *what)
 		printf("disk: %s %s\n", serial, what);
 }
 
+/* Errors alone are not the end of it: a disk that is being pulled can be opened for a while. */
 static void process(int number)
 {
-	int fd, block = 0;
-	const char *what = "is there";
+	int fd, block = 0, has_gone = 0;
 
 	first = number * BLOCKS;
 	srandom(disk * PROCESSES + number);
 	buffer = aligned_alloc(BLOCK, MOST * BLOCK);
 	while (!counts->stop) {
 		fd = open_serial();
-		if (fd < 0) {
-			usleep(10000);
-			continue;
-		}
-		while (block < BLOCKS && !read_blocks(fd, block, MOST, check_old))
+		if (fd < 0 && !has_gone && block)
+			tell("has gone");
+		has_gone |= fd < 0 && block;
+		while (fd >= 0 && block < BLOCKS && !read_blocks(fd, block, MOST, check_old)) {
 			block += MOST;
-		if (block == BLOCKS) {
-			tell(what);
-			what = "is back";
-			use(fd);
-			if (!counts->stop)
-				tell("has gone");
+			if (block == BLOCKS)
+				tell("is there");
 		}
-		close(fd);
+		if (fd >= 0 && block == BLOCKS && !read_blocks(fd, 0, 1, check)) {
+			if (has_gone)
+				tell("is back");
+			has_gone = 0;
+			use(fd);
+		}
+		if (fd >= 0)
+			close(fd);
+		usleep(10000);
 	}
 	exit(0);
 }

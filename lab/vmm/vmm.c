@@ -105,9 +105,9 @@ static void running(void)
 /* The spare runs already, so that the GSI is used again at once. */
 static void plug(int i)
 {
-	back = 0;
 	command(-1, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"d%d\"}}", i);
 	await("DEVICE_DELETED");
+	back = 0;
 	plug_in(i, spare[i].fd);
 	if (!back)
 		await(" is back");
