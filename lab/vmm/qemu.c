@@ -138,6 +138,8 @@ void start_vmm(int with_linux)
 	arg("-m"), arg("128M");
 	arg("-cpu"), arg("qemu64");
 	arg("-no-reboot");
+	/* The proxy takes a 64-bit BAR for one of 32 bits: no addresses above 4 GB. */
+	arg("-global"), arg("i440FX-pcihost.pci-hole64-size=0");
 	arg("-chardev"), arg("socket,id=qmp,fd=%d", fds[0] = qmp_fds[1]);
 	arg("-mon"), arg("chardev=qmp,mode=control");
 	arg("-chardev"), arg("socket,id=console,fd=%d", fds[1] = console_fds[1]);

@@ -232,7 +232,7 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "io")) {
 		devices = 3;
 		printf("TAP version 13\n1..4\n");
-		bad += run_case(1, "shared and distinct GSIs", use, 200);
+		bad += run_case(1, "shared and distinct GSIs", use, 60);
 		bad += run_case(2, "device pulled and plugged, its GSI distinct", plug_alone, atoi(argv[2]));
 		bad += run_case(3, "device pulled and plugged, its GSI shared", plug_shared, atoi(argv[2]));
 		bad += run_case(4, "VMM killed and started", kill_vmm, atoi(argv[3]));
