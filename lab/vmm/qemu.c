@@ -150,7 +150,7 @@ void start_vmm(int with_linux)
 		arg("-append"), arg("%s disks=d0,d1,d2", APPEND);
 	}
 	for (i = 0; i < devices; i++) {
-		arg("-device"), arg("x-pci-proxy-dev,id=d%d,addr=%d,fd=%d", i, FIRST_SLOT + i, fds[i + 2] = used[i].fd);
+		arg("-device"), arg("x-pci-proxy-dev,id=d%d,addr=%x,fd=%d", i, FIRST_SLOT + i, fds[i + 2] = used[i].fd);
 	}
 	vmm = spawn(fds, devices + 2);
 	close(qmp_fds[1]);
@@ -259,7 +259,7 @@ void plug_in(int i, int fd)
 {
 	command(fd, "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"s\"}}");
 	command(-1, "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"x-pci-proxy-dev\","
-		    "\"id\":\"d%d\",\"addr\":\"%d\",\"fd\":\"s\"}}", i, FIRST_SLOT + i);
+		    "\"id\":\"d%d\",\"addr\":\"%x\",\"fd\":\"s\"}}", i, FIRST_SLOT + i);
 }
 
 void tell(const char *what)

@@ -133,13 +133,13 @@ static void plug_one(int i, int n)
 		plug(i);
 }
 
-/* Whose GSI no other device has, and then one of two that share theirs. */
-static void plug_alone(int n)
+/* Which of the two shares its GSI with the second, if any, the guest's guest decides. */
+static void plug_first(int n)
 {
 	plug_one(0, n);
 }
 
-static void plug_shared(int n)
+static void plug_last(int n)
 {
 	plug_one(2, n);
 }
@@ -233,8 +233,8 @@ int main(int argc, char **argv)
 		devices = 3;
 		printf("TAP version 13\n1..4\n");
 		bad += run_case(1, "shared and distinct GSIs", use, 60);
-		bad += run_case(2, "device pulled and plugged, its GSI distinct", plug_alone, atoi(argv[2]));
-		bad += run_case(3, "device pulled and plugged, its GSI shared", plug_shared, atoi(argv[2]));
+		bad += run_case(2, "first disk pulled and plugged", plug_first, atoi(argv[2]));
+		bad += run_case(3, "last disk pulled and plugged", plug_last, atoi(argv[2]));
 		bad += run_case(4, "VMM killed and started", kill_vmm, atoi(argv[3]));
 	} else if (argc == 4 && !strcmp(argv[1], "churn") && atoi(argv[3]) <= DEVICES) {
 		devices = atoi(argv[3]);
