@@ -183,4 +183,42 @@ ok "bench: a boot that is no PASS is the exit status" eval '! "$bench" --only co
 boots 'exit 2'
 ok "bench: ... and an error, too" eval '"$bench" --only counts; [ $? = 2 ]'
 
+# lab/mutants.sh, whose boots of a mutant end with the verdict of the name that it has,
+# and with what makes it be caught, or not.
+mkdir -p "$tmp/mutants"
+cat >"$tmp/lab/explore.sh" <<'END'
+#!/bin/bash
+dir=$(mktemp -d -p "$LAB_RUNS")
+mkdir "$dir/seed-1"
+echo 6.99 >"$dir/version"
+echo 7 >"$dir/seed-1/seconds"
+: >"$dir/seed-1/console"
+case $* in
+*--mutant*)	said=${MUTANT_SAYS:-not ok 1 some_case} verdict=$(basename "${!#}"); verdict=${verdict#mutant-} ;;
+*)		said='ok 1' verdict=PASS ;;
+esac
+echo "$said" >"$dir/seed-1/results"
+echo "$verdict" >"$dir/seed-1/verdict"
+echo "$dir"
+END
+chmod +x "$tmp/lab/explore.sh"
+for verdict in FAIL SPLAT PASS TIMEOUT; do
+	touch "$tmp/mutants/$verdict.patch"
+	echo "$verdict | x | 7.3.y | base | 1 | - | irqfd_test | FAIL | ^not ok .*some_case"
+done >"$tmp/mutants/TABLE"
+# caught NAME WANTED: the row of the table that says so.
+caught()
+{
+	mkdir -p "$LAB_RUNS"
+	"$tmp/lab/mutants.sh" "$1" >"$tmp/table" || true
+	grep -E "^$1 .* $2 of 1 " "$tmp/table" && grep "^(the series) .* clean 1 of 1" "$tmp/table"
+}
+mkdir -p "$tmp/patches"
+cp -r "$TOP/patches/kvm-next" "$tmp/patches/"
+ok "mutants: caught by the case that fails" caught FAIL "caught 1"
+ok "mutants: ... also if the kernel warns as well" caught SPLAT "caught 1"
+ok "mutants: ... not by a boot that passes" caught PASS "caught 0"
+ok "mutants: ... not by one that does not end" caught TIMEOUT "caught 0"
+ok "mutants: ... not by another case" eval 'MUTANT_SAYS="not ok 1 other_case" caught FAIL "caught 0"'
+
 plan
