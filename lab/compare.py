@@ -14,13 +14,14 @@ in the machine, the command line and the configuration is printed, and is no dif
 Exit status 0 if they are equal, 1 if not, 2 if there is nothing to compare.
 """
 
+import hashlib
 import re
 import sys
 from collections import Counter
 from typing import NamedTuple
 
 from record import read
-from runs import LAB, Run, Unusable, leaves, load, name
+from runs import LAB, Run, Unusable, columns, leaves, load, name
 
 
 class Known(NamedTuple):
@@ -89,13 +90,7 @@ def facts(run: Run) -> dict[str, str]:
 
 
 def hash_of(lines: list[str]) -> str:
-    import hashlib
     return hashlib.sha256('\n'.join(sorted(lines)).encode()).hexdigest()[:12]
-
-
-def columns(rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return '\n'.join('  '.join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip() for cells in rows)
 
 
 def heading(runs: list[Run]) -> str:

@@ -29,7 +29,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Iterator
 
-from runs import LAB, Unusable, load_one
+from runs import LAB, Unusable, columns, load_one
 
 AXES = ('base', 'architecture', 'configuration', 'kernel')
 # A scenario's variables; those of the second have lines, those of the first words.
@@ -206,11 +206,6 @@ def word(cell: Cell) -> str:
     return cell['run']['verdict'] if cell['good'] else f'{cell["run"]["verdict"]}, not {cell["scenario"]["expect"]}'
 
 
-def aligned(rows: list[list[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return ['  '.join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
-
-
 def table(top: Path) -> tuple[str, int]:
     found = planned(top)
     cells = add_results(top, [cell for cell in found['cells'] if cell['chosen']])
@@ -226,7 +221,7 @@ def table(top: Path) -> tuple[str, int]:
     good, ran = sum(cell['good'] for cell in due), sum(bool(cell['run']) for cell in due)
     reasons = dict.fromkeys(cell['impossible'] for cell in cells if cell['impossible'])
     seconds = sum(cell['run']['seconds'] or 0 for cell in due if cell['run'])
-    lines = aligned(rows) + [''] + [f'- {reason}' for reason in reasons] + ['? not run'] * (ran < len(due))
+    lines = [columns(rows), ''] + [f'- {reason}' for reason in reasons] + ['? not run'] * (ran < len(due))
     if earlier := [cell for cell in due if cell['run'] and cell['name'] not in done_of(top)]:
         lines.append(f'{len(earlier)} of the verdicts are from an earlier time, and may be of what has changed since')
     lines.append(f'{good} of {len(due)} cells as expected, {ran - good} not, {len(due) - ran} not run; {duration(seconds)} of booted guests')

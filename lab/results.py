@@ -29,7 +29,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any, Callable
 
-from runs import LAB, Run, Unusable, clock, is_expected, leaves, load, name
+from runs import LAB, Run, Unusable, clock, is_expected, leaves, load, name, padded
 
 # For people
 
@@ -42,10 +42,8 @@ def table(runs: list[Run], colour: bool = False) -> str:
     head = ['Linux', 'kernel', 'expected', 'verdict', 'time', 'seconds', 'run']
     rows = [head] + [[run['kernel']['version'] or '?', run['title'] or name(run), run['expected'] or '-', run['verdict'],
                       clock(run), str(run['seconds'] or 0), shown(run['path'])] for run in runs]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     lines = []
-    for row, run in zip(rows, [None, *runs]):
-        cells = [cell.ljust(width) for cell, width in zip(row, widths)]
+    for cells, run in zip(padded(rows), [None, *runs]):
         if colour:
             code = '1' if run is None else '32' if is_expected(run) else '1;31'
             cells = [f'\033[{code}m{cell}\033[m' if run is None or i == head.index('verdict') else cell

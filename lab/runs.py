@@ -77,3 +77,13 @@ def leaves(run: Run) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         whole = {'PASS': 'ok', 'SKIP': 'skip'}.get(command['verdict'], 'not ok')
         for case in command['cases'] or [{'name': command['command'], 'status': whole, 'why': '', 'allowed': False}]:
             yield command, case
+
+
+def padded(rows: list[list[str]]) -> list[list[str]]:
+    """Each cell as wide as its column."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return [[cell.ljust(width) for cell, width in zip(row, widths)] for row in rows]
+
+
+def columns(rows: list[list[str]]) -> str:
+    return '\n'.join('  '.join(row).rstrip() for row in padded(rows))
