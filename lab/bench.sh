@@ -26,9 +26,10 @@
 #
 # --check measures the series alone, in virtual time, and compares the fastest of ten
 # of each operation, which no tick has disturbed, with docs/virtual.csv, which is the
-# virtual.csv of an earlier run.  Exit status 1 if one takes more than 2 % longer, or, as
-# whether a resampling irqfd's assign waits for a tick is luck, 10 % for that; 4 if
-# that was measured with another kernel version, compiler or QEMU: a new one is to be put there.
+# virtual.csv of an earlier run.  Exit status 1 if one takes more than 2 % longer than the
+# fastest recorded, or, as whether a resampling irqfd's assign waits for a tick is luck, 10 %
+# longer than the slowest for that; 4 if that was measured with another kernel version,
+# compiler or QEMU: a new one is to be put there.
 #
 # Leaves in runs/DATE-bench
 #
