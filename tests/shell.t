@@ -6,7 +6,7 @@
 . "$(dirname "$0")/tap.sh"
 cd "$TOP"
 
-scripts=(lab/*.sh lab/vmm/*.sh tests/*.sh tests/*.t .ci/run)
+scripts=(lab/*.sh lab/{check,vmm}/*.sh tests/*.sh tests/*.t .ci/run)
 ok "shellcheck is silent" shellcheck "${scripts[@]}"
 ok "shellcheck is silent about the guest's scripts" shellcheck -s sh lab/guest/{init,kunit,releases,holds,traced} lab/vmm/nested-init
 
