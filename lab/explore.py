@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What many boots say together, as a table of tab-separated cells.
+"""What many boots say together, as a table.
 
 Usage: explore.py EXPLORATION...
        explore.py wilson K N
@@ -9,7 +9,7 @@ An EXPLORATION is a directory of lab/explore.sh, with a run of each seed, or wit
 REALTIME=1 in the environment, each boot.  Its rows:
 each verdict other than PASS, or `no failure`; in how many of all boots, with the
 95 % interval of the probability (Wilson's); the earliest time of the guest's clock
-that it was seen at, in seconds; how many schedules differ, of all boots; seeds.
+that it was seen at, and the median, in seconds; how many schedules differ, of all boots; seeds.
 """
 import hashlib
 import math
@@ -17,11 +17,14 @@ import os
 import re
 import sys
 from pathlib import Path
+from statistics import median
 
 import deadlock
 from judge import badness, read
+from runs import columns
 
 SEEDS_SHOWN = 8
+HEAD = ["Linux", "kernel", "verdict", "boots", "95 % interval", "earliest, s", "median, s", "schedules", "seeds"]
 
 ENDED = re.compile(r"lab: command \d+ ended, status (\d+)(.*)")
 HUNG = re.compile(r"^# Hung: .* for (\d+) ms$", re.M)
@@ -86,7 +89,7 @@ def rows(exploration: Path, boot: str = "seed") -> list[list[str]]:
         failed = [run for run in runs if run.verdict == verdict]
         times = [time for run in failed if (time := run.failed_at()) is not None]
         table.append(head + [verdict, f"{len(failed)} of {len(runs)}", interval(len(failed), len(runs)),
-                             f"{min(times):.3f}" if times else "-", schedules, seeds_of(failed) or "-"])
+                             *(f"{of(times):.3f}" if times else "-" for of in (min, median)), schedules, seeds_of(failed) or "-"])
     return table
 
 
@@ -96,9 +99,8 @@ def main(args: list[str]) -> None:
         return
     if not args or args[0].startswith("-"):
         sys.exit(__doc__.strip())
-    for arg in args:
-        for row in rows(Path(arg), "boot" if os.environ.get("REALTIME") else "seed"):
-            print("\t".join(row))
+    boot = "boot" if os.environ.get("REALTIME") else "seed"
+    print(columns([HEAD, *(row for arg in args for row in rows(Path(arg), boot))]))
 
 
 BAD = badness()

@@ -7,7 +7,7 @@
 # default 20, each another schedule that can be had again, see lab/boot.sh; N boots at a time
 # (default: as many as there are processors).  Print a table: each verdict other
 # than PASS, k of n, the 95 % interval of its probability (Wilson's), the earliest
-# time of the guest's clock at which it was seen to fail, in seconds; how many different schedules
+# time of the guest's clock at which it was seen to fail, and the median, in seconds; how many different schedules
 # (results, context switches, interrupts) that was, and the seeds.
 #
 # JOB=COMMAND in the environment is run instead of the scenario's job: any of
@@ -147,10 +147,7 @@ done
 if [ -n "$quiet" ]; then
 	printf '%s\n' "${dirs[@]}"
 else
-	{
-		printf 'Linux\tkernel\tverdict\tboots\t95 %% interval\tearliest\tschedules\tseeds\n'
-		python3 "$LAB/explore.py" "${dirs[@]}"
-	} | columns
+	REALTIME=$WANT_REALTIME python3 "$LAB/explore.py" "${dirs[@]}"
 fi
 for dir in "${dirs[@]}"; do
 	find "$dir" -path "*/$boot-*/verdict" -exec head -qn 1 {} + | awk -v expect="$(cat "$dir/expect")" '

@@ -1,7 +1,7 @@
 #!/bin/bash
 # shellcheck disable=SC2016,SC2034 # what ok evaluates is expanded later
 # SPDX-License-Identifier: GPL-2.0-only
-# Seeds, replay and exploration, with a kernel, selftests and a QEMU that are
+# Seeds, replay, exploration and lab/sweep.sh, with a kernel, selftests and a QEMU that are
 # scripts and empty files.
 
 . "$(dirname "$0")/tap.sh"
@@ -15,13 +15,14 @@ export LAB_CACHE=$tmp/cache LAB_RUNS=$tmp/runs PATH=$tmp/bin:$PATH
 run=$tmp/lab/run.sh replay=$tmp/lab/replay.sh explore=$tmp/lab/explore.sh
 cp -r "$TOP/lab" "$tmp/lab"
 mkdir -p "$tmp/bin" "$tmp/install/kvm" "$tmp/mutants" "$tmp/cache"
-touch "$tmp/install/kvm/some_test" "$tmp/mutants/some.patch"
+touch "$tmp/install/kvm"/{some,irqfd_resampler}_test "$tmp/mutants/some.patch"
 echo 6.99 >"$tmp/version"
 printf '#!/bin/sh\necho %s\n' "$tmp/install" >"$tmp/lab/selftests.sh"
 printf '#!/bin/sh\necho /bin/true\n' >"$tmp/lab/fetch.sh"
 cat >"$tmp/lab/build.sh" <<'END'
 #!/bin/bash
 here=$(dirname "$0")/..
+[ "$*" = "${*/7.1.y/}" ] || exit 2
 echo "$*" >>"$here/builds"
 kernel="a kernel ${1#--copy}"
 while [ "$1" != --copy ]; do shift; done
@@ -48,7 +49,11 @@ status=0
 echo boot >>"$here/boots"
 [ ! -f "$here/broken" ] || exit 1
 [ ! -f "$here/slow" ] || exec tail -f "$here/slow"
-printf 'lab: run some_test\nlab: exit %s\nlab: done\n' $status >results
+{
+	echo "lab: run $(cat job)"
+	[[ $(cat job) != irqfd* ]] || printf 'TAP version 13\n1..1\nok 1 first\n'
+	printf 'lab: exit %s\nlab: done\n' $status
+} >results
 [ ! -f "$here/other-result" ] || echo other >>results
 {
 	echo '[    0.100000] Linux version 6.99'
@@ -128,7 +133,7 @@ boots()
 }
 : >"$tmp/boots"
 # Of seeds 1 to 6, 3 and 6 have a delay that is a multiple of three, and one schedule.
-row='6.99 +title +FAIL +2 of 6 +10-70 % +1.024 +5 +3 6'
+row='6.99 +title +FAIL +2 of 6 +10-70 % +1.024 +1.[0-9]+ +5 +3 6'
 ok "explore: a table" eval 'rm -rf "$LAB_RUNS"; ! "$explore" --seeds 6 some >"$tmp/table" &&
 	cat "$tmp/table" && grep -E "$row" "$tmp/table" && [ "$(boots)" = 6 ]'
 ok "explore: ... from what is there" eval '! "$explore" --seeds 6 some >"$tmp/table" && grep -E "$row" "$tmp/table" && [ "$(boots)" = 0 ]'
@@ -140,7 +145,7 @@ ok "explore: ... nor with other results that are wanted" eval '"$explore" --seed
 sed -i '$d' "$tmp/lab/scenarios/some"
 ok "explore: says of each run what made it" eval 'bash -c "$provenance" - "$(ls -td "$LAB_RUNS"/explore-some-*/seed-1 | head -n 1)"'
 ok "explore: none failed, and it says so" eval '"$explore" --seeds 1-2 --jobs 1 slow >"$tmp/table" &&
-	grep -E "no failure +0 of 2 +0-66 % +- +2 +-" "$tmp/table" && [ "$(boots)" = 2 ]'
+	grep -E "no failure +0 of 2 +0-66 % +- +- +2 +-" "$tmp/table" && [ "$(boots)" = 2 ]'
 ok "explore: a run of it can be replayed" eval '"$replay" "$LAB_RUNS"/explore-slow-*/seed-2 | grep "the same to the byte"'
 ok "explore: a mutant" eval '"$explore" --mutant some --seeds 1 some >"$tmp/table" &&
 	grep -q "title, some" "$tmp/table" && tail -n 1 "$tmp/builds" | grep "^--mutant .*/some.patch --copy"'
@@ -195,6 +200,42 @@ half_done()
 }
 ok "mutants: ... and the table has the rows that there are" half_done
 rm "$tmp/slow"
+
+sweep=$tmp/lab/sweep.sh
+# sweeps STATUS ARG...: exits so, the table is in $tmp/table.
+sweeps()
+{
+	local status=0
+
+	"$sweep" "${@:2}" >"$tmp/table" || status=$?
+	cat "$tmp/table"
+	[ "$status" = "$1" ]
+}
+rm -rf "$LAB_RUNS"
+: >"$tmp/builds"
+ok "sweep: a row for each cell, of which another verdict is the exit status" eval 'sweeps 1 --times 3 7.3.y,1,storm 7.3.y,2,quiet &&
+	[ "$(grep -cE "^6.99 +[12] CPUs, (storm|quiet) +FAIL +1 of 3 +6-79 % " "$tmp/table")" = 2 ]'
+ok "sweep: ... which boots what the cell says, stock, with proxy execution" eval 'cat "$LAB_RUNS"/explore-7.3.y,2,quiet-*/{job,cpus} | paste -sd/ |
+	grep "^irqfd_resampler_test .* -s 20 -p 0/2\$" && [ "$(grep -c " 7.3.y none base hang proxy\$" "$tmp/builds")" = 2 ]'
+: >"$tmp/boots"
+ok "sweep: what was booted is not booted again" eval 'sweeps 1 --times 2 7.3.y,1,storm && grep "FAIL  *1 of 3" "$tmp/table" &&
+	[ "$(boots)" = 0 ]'
+ok "sweep: a base that cannot be had does not keep the others from it" eval 'sweeps 2 --times 1 7.1.y,1,storm 7.3.y,1,quiet && [ "$(wc -l <"$tmp/table")" = 2 ]'
+ok "sweep: by the host'\''s clock" eval 'REALTIME=1 sweeps 0 --times 1 7.3.y,1,quiet && ls -d "$LAB_RUNS"/explore-*/boot-1'
+# With one cell done, in the middle of the next.
+half_swept()
+{
+	touch "$tmp/slow"
+	: >"$tmp/boots"
+	"$sweep" --times 2 7.3.y,2,quiet 7.3.y,2,storm >"$tmp/table" &
+	wait_for eval '[ "$(wc -l <"$tmp/boots")" = 2 ]' || return
+	kill $!
+	! wait $! || return
+	rm "$tmp/slow"
+	grep '2 CPUs, quiet' "$tmp/table" && ! grep storm "$tmp/table"
+}
+ok "sweep: an interruption leaves the rows that there are" half_swept
+
 touch "$tmp/broken"
 ok "explore: what does not boot at all is a failure" eval '! "$explore" --seeds 11-11 some >"$tmp/table" && grep -E "BOOT-ERROR +1 of 1 " "$tmp/table"'
 ok "explore: unknown scenario" fails 2 "lab: unknown scenario 'nonsense'" "$explore" nonsense

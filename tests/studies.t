@@ -1,20 +1,19 @@
 #!/bin/bash
 # shellcheck disable=SC2016 # what ok evaluates is expanded later
 # SPDX-License-Identifier: GPL-2.0-only
-# What makes figures of boots: lab/sweep.sh, lab/autopsy.sh and, but for its part in
-# virtual time (boot.t), lab/bench.sh; builds, boots and gdb are scripts.
+# What makes figures of boots: lab/autopsy.sh and, but for its part in virtual time
+# (boot.t), lab/bench.sh; builds, boots and gdb are scripts.
 
 . "$(dirname "$0")/tap.sh"
 
 export LAB_CACHE=$tmp/cache LAB_RUNS=$tmp/runs PATH=$tmp/bin:$PATH
 cp -r "$TOP/lab" "$tmp/lab"
 mkdir -p "$tmp/bin" "$tmp/boots"
-sweep=$tmp/lab/sweep.sh autopsy=$tmp/lab/autopsy.sh bench=$tmp/lab/bench.sh
+autopsy=$tmp/lab/autopsy.sh bench=$tmp/lab/bench.sh
 
 # A build leaves a kernel with the run, as only that is safe from the next build.
 cat >"$tmp/lab/build.sh" <<END
 #!/bin/bash
-[ "\$*" = "\${*/7.1.y/}" ] || exit 2
 [ "\$1" = --copy ] || exit 3
 echo "\${*:3}" >"\$2/kernel"
 touch "\$2/vmlinux"
@@ -33,7 +32,6 @@ next=\$(ls "$tmp/boots" | head -n 1)
 mv "$tmp/boots/\$next" "\$1/boot"
 . "\$1/boot"
 END
-# The rest of it is for lab/explore.py.
 cat >"$tmp/lab/judge.py" <<'END'
 #!/usr/bin/env python3
 import sys
@@ -57,44 +55,7 @@ boots()
 	done
 }
 
-# A hang, of which the test says that it began 8 s before the kernel logged its tasks.
-hang()
-{
-	cat <<-END
-	echo DEADLOCK >\$1/verdict
-	printf '# Hung: worker 0 of 2 for 7000 ms\r\n# Hung: worker 1 of 2 for 8000 ms\r\n' >\$1/results
-	printf '[    1.500000][    T1] Run /init as init process\r\n[   $1.500000][   T20] sysrq: Show Blocked State\r\n' >\$1/console
-	END
-}
 pass='echo PASS >$1/verdict; touch $1/console $1/results'
-
-# sweeps STATUS ARG...: exits so, the table is in $tmp/table.
-sweeps()
-{
-	local status=0
-
-	"$sweep" "${@:2}" >"$tmp/table" || status=$?
-	cat "$tmp/table"
-	[ "$status" = "$1" ]
-}
-boots "$(hang 14)" "$pass" "$(hang 11)"
-ok "sweep: k of n, Wilson's interval, median and range of the seconds to the hang" eval 'sweeps 0 --times 3 7.3.y,1,storm &&
-	grep -qx "6.99  *1  *storm  *2 of 3  *21-94 %  *3.5 (2.0-5.0)" "$tmp/table"'
-boots "$(hang 19)" "$(hang 12)" "$(hang 11)"
-ok "sweep: ... of an odd number" eval 'sweeps 0 --times 3 7.3.y,2,quiet && grep -q "3 of 3 .* 3.0 (2.0-10.0)" "$tmp/table"'
-ok "sweep: boots what its cell says, stock, with proxy execution" eval 'cat "$LAB_RUNS"/*/{job,cpus,kernel} | sort -u | paste -sd/ |
-	grep "^2/7.3.y none base hang proxy/irqfd_resampler_test .* -s 20 -p 0\$"'
-boots "$pass" "echo SPLAT >\$1/verdict; touch \$1/console \$1/results"
-ok "sweep: another verdict is listed, does not count, and is the exit status" eval 'sweeps 1 --times 2 7.3.y,1,quiet &&
-	grep -q "0 of 1  *0-79 %  *-  *SPLAT" "$tmp/table"'
-boots "$pass" "$pass" "$(hang 11)" 'exit 2'
-ok "sweep: an error leaves the rows that there are, the last of fewer boots" eval 'sweeps 2 --times 2 7.3.y,1,quiet 7.3.y,1,storm 7.3.y,2,quiet &&
-	grep -q "quiet  *0 of 2 " "$tmp/table" && grep -q "storm  *1 of 1 " "$tmp/table" && ! ls "$LAB_CACHE"/tmp.*'
-boots "$pass" "$(hang 11)" 'kill -TERM $PPID'
-ok "sweep: ... and so does an interruption" eval 'sweeps 130 --times 2 7.3.y,1,quiet 7.3.y,1,storm && grep -q "1 of 2 " "$tmp/table"'
-boots "$pass"
-ok "sweep: a base that cannot be had does not keep the others from it" eval 'sweeps 2 --times 1 7.1.y,1,quiet 7.3.y,1,quiet &&
-	grep -q "0 of 1 " "$tmp/table" && [ "$(ls "$LAB_RUNS" | wc -l)" = 1 ]'
 
 # What gdb finds is a file's; it ends the guest.
 cat >"$tmp/bin/gdb" <<END
