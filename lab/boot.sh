@@ -33,6 +33,7 @@
 #   qemu-command  the exact command; it can be run again from RUN
 #   qemu-status   its exit status, or `timed out`
 #   qemu-output   what QEMU itself had to say
+#   resets        and of the guest's resets: the CPUs as they were, `Triple fault` if one was that
 #   console       the kernel's messages
 #   results       the tests' output
 #   started       when, and
@@ -160,7 +161,7 @@ qemu_command()
 	fi
 	qemu=(-nodefaults -no-user-config -display none -no-reboot
 	      -sandbox "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-	      "${accel[@]}" -smp "$(cat "$run/cpus")" -m "$(memory)" -serial file:console
+	      "${accel[@]}" -smp "$(cat "$run/cpus")" -m "$(memory)" -serial file:console -d cpu_reset -D resets
 	      -initrd initramfs.cpio -kernel kernel)
 	[ ! -e "$run/gdb" ] || qemu+=(-chardev "socket,id=gdb,path=gdb.sock,server=on,wait=off" -gdb chardev:gdb)
 	if [ "$ARCH" = arm64 ]; then

@@ -226,6 +226,10 @@ class Judge:
                  if not self.has(text)]
         return said
 
+    def triple_fault(self) -> list[str]:
+        """Nothing but QEMU can tell: the kernel has no chance to."""
+        return [f'qemu: {line}' for line in read(self.run / 'resets').splitlines() if line == 'Triple fault']
+
     def judge(self) -> Outcome:
         splat = [line for line in self.lines if self.bad['SPLAT'].search(line)]
         hang = [line for line in self.lines if self.bad['HANG'].search(line)]
@@ -233,7 +237,7 @@ class Judge:
         cycle = deadlock.cycle(self.console) if hang or stuck else []
         boot_error, commands, unmatched = self.boot_error(), self.check_commands(), self.unmatched()
         if not self.has('sysrq: Resetting'):
-            commands.append(Command('FAIL', ['not on the console: sysrq: Resetting']))
+            commands.append(Command('FAIL', ['not on the console: sysrq: Resetting', *self.triple_fault()]))
         verdicts = {command.verdict for command in commands}
 
         verdict = ('DEADLOCK' if cycle else

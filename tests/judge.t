@@ -162,6 +162,12 @@ echo '^ok 14 ' >"$run/must-match"
 echo 'timed out' >"$run/qemu-status"
 ok "results: a TIMEOUT stays one" verdict TIMEOUT
 
+run_like patched-proxy
+sed -i '/sysrq: Resetting/d' "$run/console"
+printf 'CPU Reset (CPU 0)\nTriple fault\n' >"$run/resets"
+ok "reset: a guest that QEMU resets without a word of its kernel" verdict FAIL
+ok "reset: ... and QEMU's" quotes '^qemu: Triple fault$'
+
 # A judge that cannot look must not find anything right.
 cp -r "$tmp/lab" "$tmp/blind"
 blind()
