@@ -42,7 +42,7 @@ one()
 	mkdir "$run"
 	ln "$dir"/{kernel,initramfs.cpio,symbols} "$run"
 	cp "$dir"/{job,append,cpus,timeout,arch,config,built-from,title,expect} "$run"
-	find "$dir" -maxdepth 1 \( -name scenario -o -name machine -o -name must-match -o -name 'may-*' \) -exec cp -t "$run" {} +
+	find "$dir" -maxdepth 1 \( -name scenario -o -name machine -o -name files -o -name must-match -o -name 'may-*' \) -exec cp -t "$run" {} +
 	[ "$boot" = boot ] || echo "$2" >"$run/seed"
 	bound "$LAB/boot.sh" --again "$run"
 	"$LAB/judge.py" "$run" >/dev/null
@@ -96,6 +96,7 @@ prepare()
 	new=$(new_run "explore-$name")
 	describe_run "$new" "${user_job:-$JOB}" "${user_append:-$APPEND}" "${user_cpus:-$CPUS}" "$TIMEOUT"
 	[ -n "$user_job" ] || describe_expected "$new"
+	describe_files "$new"
 	# In the background, as a trap waits for what is not.
 	# shellcheck disable=SC2086
 	setpriv --pdeathsig TERM -- \

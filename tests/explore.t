@@ -147,6 +147,12 @@ ok "explore: says of each run what made it" eval 'bash -c "$provenance" - "$(ls 
 ok "explore: none failed, and it says so" eval '"$explore" --seeds 1-2 --jobs 1 slow >"$tmp/table" &&
 	grep -E "no failure +0 of 2 +0-66 % +- +- +2 +-" "$tmp/table" && [ "$(boots)" = 2 ]'
 ok "explore: a run of it can be replayed" eval '"$replay" "$LAB_RUNS"/explore-slow-*/seed-2 | grep "the same to the byte"'
+mkdir "$tmp/lab/more"
+printf '#!/bin/sh\necho file /tests/more %s 755 0 0\n' "$tmp/version" >"$tmp/lab/more/files.sh"
+chmod +x "$tmp/lab/more/files.sh"
+{ cat "$tmp/lab/scenarios/some"; echo FILES=more; } >"$tmp/lab/scenarios/more"
+ok "explore: more files for the guest, and memory" eval '"$explore" --seeds 1 more && grep /tests/more "$LAB_RUNS"/explore-more-*/initramfs.list &&
+	grep -- "-m 2G" "$LAB_RUNS"/explore-more-*/seed-1/qemu-command'
 ok "explore: a mutant" eval '"$explore" --mutant some --seeds 1 some >"$tmp/table" &&
 	grep -q "title, some" "$tmp/table" && tail -n 1 "$tmp/builds" | grep "^--mutant .*/some.patch --copy"'
 
