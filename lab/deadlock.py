@@ -14,7 +14,7 @@ of them hang, and when a workqueue does.  That is a deadlock in which
 import re
 from dataclasses import dataclass, field
 
-STAMP = re.compile(r'(?:<\d+>)?\[ *(\d+\.\d+)\](?:\[ *[TC]\d+\])? ?(.*)')
+STAMP = re.compile(r'(?:<\d+>)?\[ *(\d+\.\d+)\](?:\[ *([TC]\d+)\])? ?(.*)')
 SYSRQ = re.compile(r'sysrq: Show (Blocked )?State')
 HUNG = re.compile(r'INFO: task .*:(\d+) blocked.* for more than ')
 OWNER = re.compile(r'INFO: task .*:(\d+) is blocked on a mutex likely owned by task .*:(\d+)\.')
@@ -63,9 +63,13 @@ class Dump:
         return [task for pid in self.tasks if (task := self.stuck(pid, 'lock'))]
 
 
+def split_callers(console: str) -> list[tuple[str, str, str]]:
+    """(time, caller, text) of each line; CONFIG_PRINTK_CALLER has the kernel say who printed it."""
+    return [(m[1], m[2] or '', m[3]) if (m := STAMP.match(line)) else ('?', '', line) for line in console.splitlines()]
+
+
 def split(console: str) -> list[tuple[str, str]]:
-    """(time, text) of each line."""
-    return [(m[1], m[2]) if (m := STAMP.match(line)) else ('?', line) for line in console.splitlines()]
+    return [(time, text) for time, _, text in split_callers(console)]
 
 
 def begins(line: str, dump: Dump | None) -> str:
@@ -89,7 +93,7 @@ def note(dump: Dump, line: str) -> None:
         dump.owners[int(m[1]), int(m[2])] = line
     elif line.startswith('Showing busy workqueues'):
         dump.workqueues = True
-    elif dump.workqueues and (m := PENDING.match(line)):
+    elif m := PENDING.match(line):
         dump.pending = m[1].strip()
     elif re.match(r' *in-flight:.*irqfd_shutdown', line):
         dump.in_flight = line.strip()
@@ -97,25 +101,29 @@ def note(dump: Dump, line: str) -> None:
         dump.pool = line.strip()
 
 
-def dumps(lines: list[tuple[str, str]]) -> list[Dump]:
+def dumps(lines: list[tuple[str, str, str]]) -> list[Dump]:
+    """In the order of their beginnings.  Two that print at once are told apart by their callers."""
     found: list[Dump] = []
-    task = None
-    for when, line in lines:
-        if kind := begins(line, found[-1] if found else None):
-            found.append(Dump(kind, when))
-            task = None
-        if not found:
+    dump_of: dict[str, Dump] = {}
+    task_of: dict[str, Task | None] = {}
+    for when, caller, line in lines:
+        if kind := begins(line, dump_of.get(caller)):
+            dump_of[caller] = Dump(kind, when)
+            found.append(dump_of[caller])
+            task_of[caller] = None
+        if caller not in dump_of:
             continue
-        note(found[-1], line)
+        dump, task = dump_of[caller], task_of[caller]
+        note(dump, line)
         if m := TASK.match(line):
-            task = Task(int(m[2]), m[1])
-            found[-1].tasks.setdefault(task.pid, []).append(task)
+            task_of[caller] = task = Task(int(m[2]), m[1])
+            dump.tasks.setdefault(task.pid, []).append(task)
         elif TASK_CUT.match(line):
-            task = None
+            task_of[caller] = None
         elif task and line.strip().lower() == 'call trace:':
             task.traces += 1
         elif line.strip() == '</TASK>':
-            task = None
+            task_of[caller] = None
         elif task and task.traces == 1 and (m := FRAME.match(line)):
             task.frame(m[1])
     return found
@@ -179,7 +187,7 @@ def cycle_of(found: list[Dump], waiter: int, owner: int) -> list[str]:
 
 def cycle(console: str) -> list[str]:
     """The deadlock's evidence, or nothing if a part of it is missing."""
-    found = dumps(split(console))
+    found = dumps(split_callers(console))
     for pair in dict.fromkeys(pair for dump in found for pair in dump.owners):
         if lines := cycle_of(found, *pair):
             return lines

@@ -117,6 +117,25 @@ run_like stock-proxy
 sed -i -E 's/^(\[ *[0-9.]+\])/\1[  T123]/' "$run/console"
 ok "deadlock: with caller ids" verdict DEADLOCK
 
+# The detector and sysrq-t, each line in turn, as when one is preempted by the other.
+run_like stock-proxy
+awk '{ sub(/^\[ *[0-9.]+\]/, "&[   T20]") }
+	/INFO: task .* blocked for more than 9/ { on = !done } /sysrq: Show Blocked/ { on = 0; done = 1 }
+	on { sub(/T20/, "T30"); held[n++] = $0; next } { print } /sysrq: Show State/ { all = 1 }
+	all && /task:.* pid:62 / { late = 1 } late && i < n { print held[i++] }' \
+	"$recorded/stock-proxy/console" >"$run/console"
+cp "$run/console" "$tmp/two"
+ok "deadlock: with two that print at once, and say who they are" verdict DEADLOCK
+sed -i -E 's/\[   T[23]0\]//' "$run/console"
+ok "deadlock: ... and do not, which shows nothing" verdict FAIL
+# The detector, amid what sysrq-t has to say of workqueues, and one more dump after that.
+run_like stock-proxy
+awk '/INFO: task .* blocked for more than 9/ { on = !done } /sysrq: Show Blocked/ { on = 0; done = again = 1 }
+	/sysrq: Show State/ { again = 0 } again { blocked = blocked $0 "\n" } /sysrq: Resetting/ { printf "%s", blocked }
+	on { held = held $0 "\n"; next } { print } /Showing busy workqueues/ { printf "%s", held }' \
+	"$recorded/stock-proxy/console" >"$run/console"
+ok "deadlock: with reports of hung tasks before the work that is pending" verdict DEADLOCK
+
 # With functions of which the compiler has made other versions.
 run_like stock-proxy
 sed -i 's/irqfd_resampler_shutdown+/irqfd_resampler_unlink.constprop.0+/' "$run/console"
