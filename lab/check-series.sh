@@ -167,19 +167,27 @@ check_base()
 	done
 }
 
+# report: at the end, whatever it is, what there is.
+report()
+{
+	local head=(series trip mail subject tags style owner kdoc)
+
+	[ -z "$group" ] || kill -- "-$group" 2>/dev/null || true
+	# shellcheck disable=SC2206
+	[ -n "$quick" ] || head+=(cocci builds $VARIANTS tests cross)
+	[ ! -s "$table" ] || {
+		(IFS=$'\t'; printf '%s\tpatch\n' "${head[*]}")
+		cat "$table"
+	} | columns
+	rm -f "$table"
+}
+
 mkdir -p "$CACHE"
 table=$(mktemp -p "$CACHE")
 group=''
-trap '[ -z "$group" ] || kill -- "-$group" 2>/dev/null || true; rm -f "$table"' EXIT
+trap report EXIT
 trap 'exit 130' INT TERM
 for base; do
 	check_base "$base"
 done
-{
-	head=(series trip mail subject tags style owner kdoc)
-	# shellcheck disable=SC2206
-	[ -n "$quick" ] || head+=(cocci builds $VARIANTS tests cross)
-	(IFS=$'\t'; printf '%s\tpatch\n' "${head[*]}")
-	cat "$table"
-} | columns
 ! grep -q FAIL "$table" || { say "a check failed, see the logs named above"; exit 1; }
