@@ -48,7 +48,7 @@ help:
 	@echo 'make patches BASE=NAME       write the commits of that tree back to patches/SERIES'
 	@echo 'make check-patches           prove that patches -> commits -> patches is the identity'
 	@echo 'make check-series            each patch of each series, from subject to cross-compilers; a table'
-	@echo '     BASES="NAME..."         ... of those bases only; installs cross compilers, sparse, coccinelle'
+	@echo '     BASES="NAME..."         ... of those bases only; SERIES=NAME: of it; installs cross compilers, sparse, coccinelle'
 	@echo 'make check-docs              the documentation that the series touches, built; no new warning'
 	@echo 'make bench                   how long teardown takes, in virtual time: stock, fixes, series; a table'
 	@echo '     PART=NAME               ... times (by wall clock; HZ="1000 100"), counts, locks, remedies, or all'
@@ -146,7 +146,7 @@ check-series: deps
 		powerpc64-linux-gnu-gcc=gcc-powerpc64-linux-gnu \
 		s390x-linux-gnu-gcc=gcc-s390x-linux-gnu libc:/usr/s390x-linux-gnu/include/stdio.h=libc6-dev-s390x-cross \
 		riscv64-linux-gnu-gcc=gcc-riscv64-linux-gnu libc:/usr/riscv64-linux-gnu/include/stdio.h=libc6-dev-riscv64-cross
-	@lab/check-series.sh $(or $(BASES),$(notdir $(wildcard lab/bases/*)))
+	@lab/check-series.sh $(if $(SERIES),--only $(SERIES)) $(or $(BASES),$(notdir $(wildcard lab/bases/*)))
 	@lab/check-guard.sh
 
 check-docs: deps

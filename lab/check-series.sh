@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Usage: lab/check-series.sh [--quick] BASE...
+# Usage: lab/check-series.sh [--quick] [--only SERIES] BASE...
 #
 # Check each patch of each series of each base, on top of those before it and, in a
 # stack, of the series before it, and end with a table, patch by check; the outputs
 # are in check-SERIES.log of the base's directory in cache/build.  Exit status 0 if nothing
 # failed, 1 if something did, 130 after Ctrl-C.  With --quick, only what takes no
-# compiler.
+# compiler; with --only, the patches of that series, or part of a stack, alone.
 #
 #   trip     patches -> commits (by git am) -> patches is the identity
 #   mail     numbered, with one base-commit for the series, a newline at the end,
@@ -40,11 +40,16 @@ usage_if_asked "$@"
 VARIANTS='x86 modules arm64 ppc64 noirq'
 NOTHING_TO_CHECK=77
 
-quick=
-if [ "${1:-}" = --quick ]; then
-	quick=yes
+quick='' only=''
+while [[ ${1:-} = --* ]]; do
+	case $1=${2:-} in
+	--quick=*)	quick=yes ;;
+	--only=?*)	only=$2
+			shift ;;
+	*)		die "unknown: $1" "lab/check-series.sh --help" ;;
+	esac
 	shift
-fi
+done
 [ $# -gt 0 ] || die "which base?" "of: $(names "$LAB/bases")"
 for base; do
 	[ -f "$LAB/bases/$base" ] || die "unknown base '$base'" "one of: $(names "$LAB/bases")"
@@ -122,6 +127,12 @@ prepare_build()
 	done
 }
 
+# wanted FILE: some, of patches/, are of the series that are to be checked.
+wanted()
+{
+	[ -z "$only" ] || printf '%s\n' "$@" | grep -q -- "\(^\|/\)$only/"
+}
+
 check_series()
 {
 	local commits mails i whole
@@ -142,7 +153,7 @@ check_series()
 	mapfile -t mails < <("$LAB/series.sh" list "$whole")
 	for i in "${!commits[@]}"; do
 		commit=${commits[i]} mail=$TOP/patches/${mails[i]} series=${mails[i]%/*}
-		check_patch
+		! wanted "${mails[i]}" || check_patch
 	done
 }
 
@@ -158,6 +169,8 @@ check_base()
 	# In a shell of its own, which gives the lock of the base back, and whose process
 	# group, with all that it runs, ends with this shell.
 	for series in $SERIES; do
+		# shellcheck disable=SC2046
+		wanted $("$LAB/series.sh" list "$(whole_series "$series")") || continue
 		set -m
 		(check_series) &
 		set +m
@@ -190,4 +203,5 @@ trap 'exit 130' INT TERM
 for base; do
 	check_base "$base"
 done
+[ -z "$only" ] || [ -s "$table" ] || die "$* has no series '$only'" "a directory of patches/, or of a stack there"
 ! grep -q FAIL "$table" || { say "a check failed, see the logs named above"; exit 1; }

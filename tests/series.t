@@ -156,6 +156,9 @@ $SIGNED" >/dev/null 2>&1
 ok 'check-series: a stack' finds none
 ok 'check-series: ... row by row' eval '[ "$(awk "{ print \$1 }" "$tmp/table" | paste -sd" ")" = \
 	"series kvm-next/1-fix kvm-next/4-tests" ]'
+ok 'check-series: one of a stack alone' eval '"$tmp/lab/check-series.sh" --quick --only 4-tests 7.3.y >"$tmp/table" &&
+	[ "$(awk "{ print \$1 }" "$tmp/table" | paste -sd" ")" = "series kvm-next/4-tests" ]'
+ok 'check-series: ... not one that there is not' fails 2 "lab: 7.3.y has no series 'tests'" "$tmp/lab/check-series.sh" --quick --only tests 7.3.y
 stack "KVM: Add a test." >/dev/null 2>&1
 ok 'check-series: the fault of one of a stack' finds 'subject tags'
 cp "$tmp/patches/kvm-next/1-fix"/*.patch "$tmp/patches/6.18.y"
