@@ -30,24 +30,21 @@
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
 
-boot=${WANT_REALTIME:+boot}
-boot=${boot:-seed}
-
 # one DIR SEED: a run, complete or not there.
 one()
 {
-	local dir=$1 run=$1/tmp-$2 done=$1/$boot-$2
+	local dir=$1 run=$1/tmp-$2 done=$1/$BOOT-$2
 
 	rm -rf "$run"
 	mkdir "$run"
 	ln "$dir"/{kernel,initramfs.cpio,symbols} "$run"
 	cp "$dir"/{job,append,cpus,timeout,arch,config,built-from,title,expect} "$run"
 	find "$dir" -maxdepth 1 \( -name scenario -o -name machine -o -name files -o -name must-match -o -name 'may-*' \) -exec cp -t "$run" {} +
-	[ "$boot" = boot ] || echo "$2" >"$run/seed"
+	[ "$BOOT" = boot ] || echo "$2" >"$run/seed"
 	bound "$LAB/boot.sh" --again "$run"
 	"$LAB/judge.py" "$run" >/dev/null
 	mv "$run" "$done"
-	say "$boot $2: $(head -n 1 "$done/verdict") after $(cat "$done/seconds") s"
+	say "$BOOT $2: $(head -n 1 "$done/verdict") after $(cat "$done/seconds") s"
 }
 
 # No trap: it would wait for the boot.
@@ -123,10 +120,10 @@ explore()
 {
 	local seed status=0 wanted
 
-	wanted=$(for ((seed = first; seed <= last; seed++)); do [ -d "$1/$boot-$seed" ] || echo "$seed"; done)
+	wanted=$(for ((seed = first; seed <= last; seed++)); do [ -d "$1/$BOOT-$seed" ] || echo "$seed"; done)
 	# The scenario's own does not count.
 	REALTIME=$WANT_REALTIME
-	say "${1#"$TOP"/}: $(wc -w <<<"$wanted") of ${boot}s $first to $last are to be run, $jobs at a time"
+	say "${1#"$TOP"/}: $(wc -w <<<"$wanted") of ${BOOT}s $first to $last are to be run, $jobs at a time"
 	# This shell's end is that of xargs and of what it runs, see lab/mutate.sh.
 	setpriv --pdeathsig TERM -- xargs -r -n 1 -P "$jobs" setpriv --pdeathsig TERM -- \
 		"$0" --one "$1" <<<"$wanted" &
@@ -151,6 +148,6 @@ else
 	REALTIME=$WANT_REALTIME python3 "$LAB/explore.py" "${dirs[@]}"
 fi
 for dir in "${dirs[@]}"; do
-	find "$dir" -path "*/$boot-*/verdict" -exec head -qn 1 {} + | awk -v expect="$(cat "$dir/expect")" '
+	verdicts "$dir" | awk -v expect="$(cat "$dir/expect")" '
 		$0 != expect { exit 1 }' || exit 1
 done

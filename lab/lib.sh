@@ -31,6 +31,9 @@ esac
 WANT_REALTIME=${REALTIME:-} WANT_SEED=${SEED:-}
 [[ $WANT_SEED =~ ^[0-9]{0,9}$ ]] || { printf 'lab: SEED=%s is no number\n' "$WANT_SEED" >&2; exit 2; }
 
+# What the runs of an exploration are called, with a number: a seed, or a boot in real time.
+if [ -n "$WANT_REALTIME" ]; then BOOT=boot; else BOOT=seed; fi
+
 # Elapsed time counts from the first script of a chain.
 export LAB_T0=${LAB_T0:-$(date +%s)}
 
@@ -284,6 +287,12 @@ set_clock()
 	[ -z "$WANT_REALTIME" ] && [[ -z $3 || -n $WANT_SEED ]] || return 0
 	echo $((10#${WANT_SEED:-1} + $2)) >"$1/seed"
 	[ -z "${SHIFT:-}" ] || echo "$SHIFT" >"$1/shift"
+}
+
+# verdicts EXPLORATION: of its boots by the clock that the user wants, a line each, see lab/explore.sh.
+verdicts()
+{
+	find "$1" -path "*/$BOOT-*/verdict" -exec head -qn 1 {} +
 }
 
 # clock RUN: for people to read.

@@ -75,23 +75,21 @@ trap report EXIT
 trap 'exit 130' INT TERM
 bad=0
 dirs=()
-boot=${WANT_REALTIME:+boot}
-boot=${boot:-seed}
 
 while read -r cell <&4; do
 	scenario "$cell"
 	status=0
 	# In the background, as a trap waits for what is not.
-	setpriv --pdeathsig TERM -- env -u JOB -u APPEND -u CPUS REALTIME="${WANT_REALTIME:-}" \
+	setpriv --pdeathsig TERM -- env -u JOB -u APPEND -u CPUS REALTIME="$WANT_REALTIME" \
 		"$LAB/explore.sh" --quiet --seeds "$times" "$tmp/$cell" >"$tmp/dir" &
 	wait $! || status=$?
 	# What could not be had does not keep the others from it, and has said why.
-	if [ "$status" -gt 1 ]; then
+	if [ "$status" -gt 1 ] || [ ! -s "$tmp/dir" ]; then
 		bad=2
 		continue
 	fi
 	dirs+=("$(cat "$tmp/dir")")
-	find "${dirs[-1]}" -path "*/$boot-*/verdict" -exec head -qn 1 {} + | grep -qvxE 'DEADLOCK|PASS' || continue
+	verdicts "${dirs[-1]}" | grep -qvxE 'DEADLOCK|PASS' || continue
 	[ "$bad" != 0 ] || bad=1
 done 4<<<"$all"
 [ "$bad" = 0 ] || exit "$bad"

@@ -133,7 +133,7 @@ boots()
 }
 : >"$tmp/boots"
 # Of seeds 1 to 6, 3 and 6 have a delay that is a multiple of three, and one schedule.
-row='6.99 +title +FAIL +2 of 6 +10-70 % +1.024 +1.[0-9]+ +5 +3 6'
+row='6.99 +title +FAIL +2 of 6 +10-70 % +1.024 +1.036 +5 +3 6'
 ok "explore: a table" eval 'rm -rf "$LAB_RUNS"; ! "$explore" --seeds 6 some >"$tmp/table" &&
 	cat "$tmp/table" && grep -E "$row" "$tmp/table" && [ "$(boots)" = 6 ]'
 ok "explore: ... from what is there" eval '! "$explore" --seeds 6 some >"$tmp/table" && grep -E "$row" "$tmp/table" && [ "$(boots)" = 0 ]'
@@ -226,11 +226,16 @@ ok "sweep: ... which boots what the cell says, stock, with proxy execution" eval
 : >"$tmp/boots"
 ok "sweep: what was booted is not booted again" eval 'sweeps 1 --times 2 7.3.y,1,storm && grep "FAIL  *1 of 3" "$tmp/table" &&
 	[ "$(boots)" = 0 ]'
+sed -i 1s/FAIL/DEADLOCK/ "$LAB_RUNS"/explore-7.3.y,1,storm-*/seed-3/verdict
+ok "sweep: a hang is what it looks for" eval 'sweeps 0 --times 3 7.3.y,1,storm && grep "DEADLOCK  *1 of 3" "$tmp/table"'
 ok "sweep: a base that cannot be had does not keep the others from it" eval 'sweeps 2 --times 1 7.1.y,1,storm 7.3.y,1,quiet && [ "$(wc -l <"$tmp/table")" = 2 ]'
 ok "sweep: by the host'\''s clock" eval 'REALTIME=1 sweeps 0 --times 1 7.3.y,1,quiet && ls -d "$LAB_RUNS"/explore-*/boot-1'
 # With one cell done, in the middle of the next.
 half_swept()
 {
+	local left
+
+	left=$(find "$LAB_CACHE" -maxdepth 1 -name "tmp.*" | wc -l)
 	touch "$tmp/slow"
 	: >"$tmp/boots"
 	"$sweep" --times 2 7.3.y,2,quiet 7.3.y,2,storm >"$tmp/table" &
@@ -238,7 +243,7 @@ half_swept()
 	kill $!
 	! wait $! || return
 	rm "$tmp/slow"
-	grep '2 CPUs, quiet' "$tmp/table" && ! grep storm "$tmp/table"
+	grep '2 CPUs, quiet' "$tmp/table" && ! grep storm "$tmp/table" && [ "$(find "$LAB_CACHE" -maxdepth 1 -name "tmp.*" | wc -l)" = "$left" ]
 }
 ok "sweep: an interruption leaves the rows that there are" half_swept
 

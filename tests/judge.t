@@ -124,7 +124,6 @@ awk '{ sub(/^\[ *[0-9.]+\]/, "&[   T20]") }
 	on { sub(/T20/, "T30"); held[n++] = $0; next } { print } /sysrq: Show State/ { all = 1 }
 	all && /task:.* pid:62 / { late = 1 } late && i < n { print held[i++] }' \
 	"$recorded/stock-proxy/console" >"$run/console"
-cp "$run/console" "$tmp/two"
 ok "deadlock: with two that print at once, and say who they are" verdict DEADLOCK
 sed -i -E 's/\[   T[23]0\]//' "$run/console"
 ok "deadlock: ... and do not, which shows nothing" verdict FAIL
