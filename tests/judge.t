@@ -277,6 +277,10 @@ run_like kselftest
 sed -i '/^# ok 13 /d; s/^# 1\.\.13/# 1..12/' "$run/results"
 ok "cases: nor those that the runner ran" verdict FAIL
 ok "cases: ... which is said" quotes '12 cases of irqfd_resampler_test, at least 13 wanted'
+run_like kunit-skips
+sed -i '/^    ok 37 /d; s/^    1\.\.37/    1..36/' "$run/results"
+ok "cases: nor fewer of a suite" verdict FAIL
+ok "cases: ... which is said" quotes '62 cases of kvm_irqfd_resampler, at least 63 wanted'
 run_like kselftest
 sed -i 's/$/ -t kvm:irqfd_test/' "$run/job"
 sed -i 's/^lab: run .*/& -t kvm:irqfd_test/' "$run/results"
