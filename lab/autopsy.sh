@@ -61,7 +61,7 @@ dissect()
 {
 	local status=0
 
-	(cd "$run" && PYTHONDONTWRITEBYTECODE=1 bound timeout --foreground -k 5 "$PATIENCE" \
+	(cd "$run" && PYTHONPATH=$LAB PYTHONDONTWRITEBYTECODE=1 bound timeout --foreground -k 5 "$PATIENCE" \
 		gdb -nx -batch -x "$LAB/autopsy.py" vmlinux) >"$run/gdb-output" 2>&1 || status=$?
 	rm "$run/vmlinux"
 	[ "$status" -le 1 ] || kill "$boot" 2>/dev/null || true

@@ -46,6 +46,7 @@
 # was not possible, 130 after Ctrl-C.
 
 . "$(dirname "$0")/lib.sh"
+. "$LAB/bench/what.sh"
 usage_if_asked "$@"
 
 times=3
@@ -82,94 +83,18 @@ done
 
 CPUS=${CPUS:-2}
 
-# series_of KERNEL: as lab/series.sh takes it.
-series_of()
-{
-	local series
-
-	series=$(series_of_base "$NEWEST_BASE")
-	case $1 in
-	fixes)	echo "$series/1" ;;
-	series)	echo "$series" ;;
-	*)	echo none ;;
-	esac
-}
-
-# What is measured: the teardown of few and many, with an empty VM to compare, in
-# rounds, since the host's load drifts.  What a single caller does is measured on
-# each CPU as well: how long a grace period takes depends on the caller's.
-times_job()
-{
-	local round n cpu
-
-	for round in 1 2 3 4 5; do
-		echo 'irqfd_perf_test -o close-vm -k distinct -n 0 -r 6'
-		for n in 1 16 64 240 1024; do
-			echo "irqfd_perf_test -o close-vm -k distinct -n $n -r 5"
-			[ "$round" -gt 3 ] || echo "irqfd_perf_test -n $n -r 1"
-		done
-		for n in 0 1024; do
-			echo "irqfd_perf_test -o neighbour -k distinct -n $n -r 10"
-		done
-		for n in 1 8; do
-			echo "irqfd_perf_test -o assign -k distinct -n 240 -t $n -r 8"
-		done
-		for ((cpu = 0; cpu < CPUS; cpu++)); do
-			echo "irqfd_perf_test -c $cpu -o close-vm -k distinct -n 1 -r 5"
-			echo "irqfd_perf_test -c $cpu -o assign -k distinct -n 240 -r 16"
-		done
-	done
-}
-
-# The first line is what puts the program that `releases` runs into the guest.
-count_job()
-{
-	local kind n
-
-	echo 'irqfd_perf_test -o close-vm -k distinct -n 0 -r 1'
-	for kind in distinct plain; do
-		for n in 1 240 1024; do
-			echo "releases $kind $n"
-		done
-	done
-	echo 'releases plain 0 close-pit kvm_free_pit'
-	echo 'releases plain 0 reinject-off kvm_vm_ioctl_reinject'
-}
-
-virtual_job()
-{
-	local what
-
-	for what in 'deassign plain 240' 'deassign distinct 240' 'close-vm distinct 0' \
-		    'close-vm distinct 1' 'close-vm distinct 1024' 'close-vm plain 1024' \
-		    'assign distinct 240' 'assign plain 240'; do
-		# shellcheck disable=SC2086
-		printf 'irqfd_perf_test -o %s -k %s -n %s -r 10\n' $what
-	done
-}
-
-lock_job()
-{
-	echo 'irqfd_perf_test -o close-vm -k distinct -n 240 -r 5'
-	echo 'irqfd_perf_test -o close-eventfds -k distinct -n 240 -r 5'
-	echo 'grep -m 1 resampler_lock /proc/lock_stat'
-}
-
 # boot [virtual] CPUS NAME KERNEL JOB CONFIG...: leaves the directory in $run.
 boot()
 {
-	local virtual='' options=()
+	local virtual='' mutant
 
 	if [ "$1" = virtual ]; then
 		virtual=$1
 		shift
 	fi
 	run=$(new_run "bench-$2")
-	case $3 in
-	unbound)	options=(--mutant "$TOP/patches/remedies/0002-wq-unbound-7.3.patch") ;;
-	preempt)	options=(--mutant "$TOP/patches/remedies/0003-preempt-disable.patch") ;;
-	esac
-	"$LAB/build.sh" --copy "$run" "${options[@]}" "$NEWEST_BASE" "$(series_of "$3")" "${@:5}" >/dev/null ||
+	mutant=$(remedy_of "$3")
+	"$LAB/build.sh" --copy "$run" ${mutant:+--mutant "$mutant"} "$NEWEST_BASE" "$(series_of "$3")" "${@:5}" >/dev/null ||
 		{ [ $? = 2 ] || die "$3 does not build" "see above"; exit 2; }
 	describe_run "$run" "$4" "" "$1" 900
 	if [ -n "$virtual" ]; then
@@ -309,9 +234,7 @@ remedies()
 
 	echo "kernel,microseconds,grace periods,kworkers,lock held at most" >"$out/remedies.csv"
 	for kernel in stock preempt unbound fixes series; do
-		boot virtual 1 "remedies-$kernel" "$kernel" "irqfd_perf_test -o close-vm -k distinct -n 240 -r 9
-releases distinct 240
-holds distinct 240" base trace
+		boot virtual 1 "remedies-$kernel" "$kernel" "$(remedy_job)" base trace
 		"$LAB/bench.py" remedies "$kernel" "$run/results" >>"$out/remedies.csv" || bad=1
 	done
 }

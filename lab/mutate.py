@@ -2,20 +2,13 @@
 """
 Usage: lab/mutate.py functions SOURCE <DIFF
        lab/mutate.py mutants SOURCE NAME OUT FUNCTION...
-       lab/mutate.py blame RUN BASELINE
-       lab/mutate.py table LIST EQUIVALENT
 
-What lab/mutate.sh computes.
+The mutants of lab/mutate.sh.
 
 functions  of the C file SOURCE, those with lines that DIFF (git diff -U0, of
            that file) has changed
 mutants    write each mutant of these functions, whole, to OUT/KEY.c, and what is
            changed to OUT/KEY.diff, of a file called NAME; print KEY, line and id
-blame      what has caught the mutant in a run of lab/boot.sh, as one line; the
-           BASELINE is the same run without a mutant
-table      from LIST (KEY, line, id, outcome, detail) and the patterns of
-           mutants/EQUIVALENT, what there is to say; exit status 1 if a mutant
-           survived that is not equivalent
 
 A mutant differs from the source in one of these (KIND of its id, FUNCTION:KIND:TEXT,
 with #2, #3, ... for repetitions, which does not change with lines elsewhere):
@@ -26,226 +19,15 @@ negate     a condition of if, while, for, ?: or wait_event(), an operand of && o
            what a function returns that returns bool
 swap       two neighbouring calls change places
 other      break instead of continue, or continue instead of break
-
-The parser knows C as kernel code is written: tokens, brackets, statements, macros
-that take a statement, nothing of types.  Preprocessor lines are not interpreted;
-what is not compiled gives the same object code.
 """
 
 import difflib
-import fnmatch
 import hashlib
 import os
 import re
 import sys
 
-TOKEN = re.compile(r'''
-    (?P<space>\s+)
-  | (?P<comment>/\*.*?\*/|//[^\n]*)
-  | (?P<word>[A-Za-z_]\w*)
-  | (?P<number>\.?\d(?:[eEpP][+-]|[\w.])*)
-  | (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
-  | (?P<op>->|\+\+|--|<<=|>>=|\.\.\.|<<|>>|[-+*/%&|^=!<>]=|&&|\|\||\#\#|[][(){};:,.?~!%^&*+=|<>/-])
-  ''', re.X | re.S)
-DIRECTIVE = re.compile(r'[ \t]*#(?:[^\n\\]|\\.)*', re.S)
-
-CLOSING = {'(': ')', '[': ']', '{': '}'}
-ASSIGNMENT = {'=', '+=', '-=', '*=', '/=', '%=', '&=', '|=', '^=', '<<=', '>>='}
-TYPE_WORDS = set('struct union enum const static volatile register extern unsigned signed void bool '
-                 'char short int long float double typeof __typeof__ auto'.split())
-DECLARING_MACRO = re.compile(r'(LIST_HEAD|HLIST_HEAD|DEFINE_\w+|DECLARE_\w+|CLASS)$')
-JUMPS = {'return', 'goto', 'break', 'continue'}
-
-
-class ParseError(Exception):
-    pass
-
-
-class Token:
-    def __init__(self, kind, text, start):
-        self.kind, self.text, self.start, self.end = kind, text, start, start + len(text)
-
-
-class Statement:
-    """Tokens first to last of a source; body is of a macro that takes a statement."""
-    def __init__(self, kind, first, last, alone, body=None):
-        self.kind, self.first, self.last, self.alone, self.body = kind, first, last, alone, body
-        self.after_label = False
-
-
-class Source:
-    """A C file as tokens, without comments; where its directives are; its functions."""
-    def __init__(self, text):
-        self.text = text
-        self.tokens = []
-        self.directives = []
-        self.tokenize()
-        self.partner = self.match_brackets()
-        self.functions = list(self.find_functions())
-
-    def tokenize(self):
-        at, line_start = 0, True
-        while at < len(self.text):
-            directive = line_start and DIRECTIVE.match(self.text, at)
-            if directive:
-                self.directives.append(at)
-                at = directive.end()
-                line_start = False
-                continue
-            match = TOKEN.match(self.text, at)
-            if not match:
-                raise ParseError('line %d: cannot read %r' % (self.line(at), self.text[at:at + 10]))
-            kind = match.lastgroup
-            if kind == 'space':
-                line_start = '\n' in match.group()
-            elif kind != 'comment':
-                line_start = False
-                self.tokens.append(Token(kind, match.group(), at))
-            at = match.end()
-            # What follows the end of a line is the start of the next, blanks or not.
-            line_start = line_start or self.text[at - 1] == '\n'
-
-    def match_brackets(self):
-        partner, open_ = {}, []
-        for index, token in enumerate(self.tokens):
-            if token.kind != 'op':
-                continue
-            if token.text in CLOSING:
-                open_.append(index)
-            elif token.text in CLOSING.values():
-                if not open_ or CLOSING[self.tokens[open_[-1]].text] != token.text:
-                    raise ParseError('line %d: unmatched %s' % (self.line(token.start), token.text))
-                partner[index] = open_[-1]
-                partner[open_.pop()] = index
-        if open_:
-            raise ParseError('line %d: unmatched %s' % (self.line(self.tokens[open_[-1]].start),
-                                                         self.tokens[open_[-1]].text))
-        return partner
-
-    def line(self, offset):
-        return self.text.count('\n', 0, offset) + 1
-
-    def is_(self, index, *texts):
-        return index < len(self.tokens) and self.tokens[index].text in texts
-
-    def find_functions(self):
-        """(name, first token, token of the body's brace)"""
-        first = at = 0
-        while at < len(self.tokens):
-            text = self.tokens[at].text
-            if text == '{':
-                close = self.partner[at]
-                if self.is_(at - 1, ')') and self.tokens[self.partner[at - 1] - 1].kind == 'word':
-                    yield self.tokens[self.partner[at - 1] - 1].text, first, at
-                    first = close + 1
-                at = close
-            elif text in ('(', '['):
-                at = self.partner[at]
-            elif text == ';':
-                first = at + 1
-            at += 1
-
-    def lines_of(self, first, brace):
-        return self.line(self.tokens[first].start), self.line(self.tokens[self.partner[brace]].start)
-
-    def norm(self, first, last):
-        """The text of tokens, spaced in one way whatever the source's is."""
-        text, previous = '', None
-        for token in self.tokens[first:last + 1]:
-            if previous and (previous.text == 'return' or previous.kind in ('word', 'number') and
-                             token.kind in ('word', 'number', 'string')):
-                text += ' '
-            text += re.sub(r'\s+', ' ', token.text)
-            previous = token
-        return text
-
-
-class Parser:
-    """The statements of one function, as lists of those that are in one block."""
-    def __init__(self, source, brace):
-        self.source = source
-        self.blocks = []
-        self.statements = []
-        self.conditions = []
-        self.block(brace)
-
-    def add(self, statement):
-        self.statements.append(statement)
-        return statement
-
-    def block(self, brace):
-        end, at, siblings, labelled = self.source.partner[brace], brace + 1, [], False
-        while at < end:
-            statement, at = self.statement(at, False)
-            if statement.kind == 'label':
-                labelled = True
-                continue
-            statement.after_label, labelled = labelled, False
-            siblings.append(statement)
-        self.blocks.append(siblings)
-        return end + 1
-
-    def semicolon(self, at):
-        while not self.source.is_(at, ';'):
-            if at >= len(self.source.tokens) or self.source.is_(at, '}'):
-                raise ParseError('line %d: no semicolon' % self.source.line(self.source.tokens[at - 1].start))
-            at = self.source.partner[at] if self.source.is_(at, *CLOSING) else at
-            at += 1
-        return at
-
-    def declares(self, at):
-        tokens, is_ = self.source.tokens, self.source.is_
-        if tokens[at].text in TYPE_WORDS:
-            return True
-        if DECLARING_MACRO.match(tokens[at].text) and is_(at + 1, '('):
-            return True
-        after = at + 1
-        while is_(after, '*'):
-            after += 1
-        return tokens[after].kind == 'word' and is_(after + 1, '=', ';', ',', '[')
-
-    def statement(self, at, alone):
-        """The statement at a token, and the token after it; alone: the body of something."""
-        is_, partner = self.source.is_, self.source.partner
-        token = self.source.tokens[at]
-        first = at
-        if token.text == '{':
-            at = self.block(at)
-            return Statement('block', first, at - 1, alone), at
-        if token.kind == 'word':
-            if token.text in ('case', 'default') or is_(at + 1, ':'):
-                while not is_(at, ':'):
-                    at += 1
-                return Statement('label', first, at, alone), at + 1
-            if token.text in ('if', 'while', 'switch'):
-                if token.text != 'switch':
-                    self.conditions.append((at + 2, partner[at + 1] - 1))
-                _, at = self.statement(partner[at + 1] + 1, True)
-                if token.text == 'if' and is_(at, 'else'):
-                    _, at = self.statement(at + 1, True)
-                return Statement(token.text, first, at - 1, alone), at
-            if token.text == 'do':
-                _, at = self.statement(at + 1, True)
-                self.conditions.append((at + 2, partner[at + 1] - 1))
-                return Statement('do', first, partner[at + 1] + 1, alone), partner[at + 1] + 2
-            if token.text == 'for':
-                middle = self.semicolon(at + 2) + 1
-                if not is_(middle, ';'):
-                    self.conditions.append((middle, self.semicolon(middle) - 1))
-                _, at = self.statement(partner[at + 1] + 1, True)
-                return Statement('for', first, at - 1, alone), at
-            if token.text in JUMPS:
-                at = self.semicolon(at)
-                return self.add(Statement(token.text, first, at, alone)), at + 1
-            if is_(at + 1, '(') and (self.source.tokens[partner[at + 1] + 1].kind == 'word' or
-                                     is_(partner[at + 1] + 1, '{')):
-                body, at = self.statement(partner[at + 1] + 1, True)
-                return self.add(Statement('macro', first, at - 1, alone, body)), at
-            if self.declares(at):
-                at = self.semicolon(at)
-                return Statement('declaration', first, at, alone), at + 1
-        at = self.semicolon(at)
-        return self.add(Statement('expression' if at > first else 'empty', first, at, alone)), at + 1
+from csource import ASSIGNMENT, CLOSING, JUMPS, ParseError, Parser, Source
 
 
 class Mutator:
@@ -410,80 +192,9 @@ def write_mutants(path, name, out, wanted):
         print(key, line, id_, sep='\t')
 
 
-def read(*path):
-    try:
-        with open(os.path.join(*path), encoding='utf-8', errors='replace') as file:
-            return file.read().replace('\0', '').replace('\r', '')
-    except FileNotFoundError:
-        return ''
-
-
 def read_source(path):
     with open(path, encoding='utf-8') as file:
         return Source(file.read())
-
-
-def cases(console):
-    """KUnit's, that ended, in the order of the console: name -> passed."""
-    return {m[2]: m[1] == 'ok' for m in re.finditer(r'^(?:\[[^]]*\] )? {4}(ok|not ok) \d+ (\w+)', console, re.M)}
-
-
-def blame(run, baseline):
-    """The test that failed, or during which the guest died, and what the judge saw."""
-    verdict = read(run, 'verdict').splitlines()
-    results, ended = read(run, 'results'), cases(read(run, 'console'))
-    commands = re.findall(r'^lab: run (.*)', results, re.M)
-    command = commands[-1] if commands else 'boot'
-    failed = re.search(r'^ {4}not ok \d+ (.*)', results, re.M) or re.search(r'^not ok \d+ (.*)', results, re.M)
-    bad = [name for name, passed in ended.items() if not passed]
-    if failed or bad:
-        where = failed[1].split(' #')[0] if failed else bad[0]
-        for section in re.split(r'^lab: run ', results, flags=re.M)[1:]:
-            if failed and failed[0] in section:
-                command = section.splitlines()[0]
-    elif command.startswith('kunit') and '\nlab: done' not in results:
-        left = [name for name in cases(read(baseline, 'console')) if name not in ended]
-        where = 'during %s' % left[0] if left else 'after the last'
-    else:
-        where = ''
-        wrong = re.search(r'^lab: run (.*)\n(?:(?!lab: run ).*\n)*?lab: exit ([1-9]\d*)', results, re.M)
-        if wrong:
-            command, where = wrong[1], 'exit status %s' % wrong[2]
-    why = verdict[1] if len(verdict) > 1 and verdict[0] in ('SPLAT', 'DEADLOCK') else ''
-    if command.startswith('insmod'):
-        command = 'loading ' + command.split()[-1]
-    return ': '.join(part for part in (verdict[0] if verdict else '?', command, where, why) if part)
-
-
-def patterns(text):
-    for line in text.splitlines():
-        if line and not line.startswith('#'):
-            pattern, _, reason = line.partition(' | ')
-            if not reason.strip():
-                raise ParseError('mutants/EQUIVALENT: no reason: %s' % line)
-            yield pattern.strip(), reason.strip()
-
-
-def matches(id_, pattern):
-    return fnmatch.fnmatchcase(id_, re.sub(r'([][?])', r'[\1]', pattern))
-
-
-def table(list_, equivalent):
-    """Rows of LIST are final: outcome is one of the keys below or where it was caught."""
-    rows = [line.split('\t') for line in list_.splitlines()]
-    known = list(patterns(equivalent))
-    used, counts, bad = set(), {}, []
-    for _, line, id_, outcome, detail in rows:
-        reasons = [(pattern, reason) for pattern, reason in known if matches(id_, pattern)]
-        if outcome == 'survived' and reasons:
-            used.add(reasons[0][0])
-            outcome = 'equivalent'
-            detail = reasons[0][1]
-        elif outcome == 'survived':
-            bad.append((line, id_))
-        print(outcome, line, id_, detail, sep='\t')
-        counts[outcome] = counts.get(outcome, 0) + 1
-    return rows, counts, bad, [pattern for pattern, _ in known if pattern not in used]
 
 
 def main(argv):
@@ -495,19 +206,6 @@ def main(argv):
         print('\n'.join(touched(read_source(argv[2]), sys.stdin.read())))
     elif command == 'mutants':
         write_mutants(argv[2], argv[3], argv[4], argv[5:])
-    elif command == 'blame':
-        print(blame(argv[2], argv[3]))
-    elif command == 'table':
-        _, counts, bad, unused = table(read(argv[2]), read(argv[3]))
-        for pattern in unused if len(argv) == 4 else []:
-            print('lab: mutants/EQUIVALENT: nothing that survived is like: %s' % pattern, file=sys.stderr)
-        total = sum(counts.values())
-        print()
-        for what in ['does not compile', 'same code', *sorted(k for k in counts if k.startswith('caught')),
-                     'equivalent', 'survived', *sorted(k for k in counts if k.startswith('not run'))]:
-            print('%6d  %s' % (counts.get(what, 0), what))
-        print('%6d  mutants' % total)
-        return 1 if bad or counts.get('not run') else 0
     else:
         print('lab: unknown arguments: %s (lab/mutate.py --help)' % ' '.join(argv[1:]), file=sys.stderr)
         return 2

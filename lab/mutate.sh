@@ -34,239 +34,8 @@
 # again, and what was interrupted goes on.  There, all has each mutant's outcome,
 # mutants/ their diffs, and results/STAGE/KEY consoles and tests' output.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/mutate/stage.sh"
 usage_if_asked "$@"
-
-FILE=virt/kvm/eventfd.c
-SUITE=kvm_irqfd_resampler
-WORK=$CACHE/mutate
-DETECT="hung_task_panic=1 sysctl.kernel.hung_task_check_interval_secs=1 softlockup_panic=1 panic_on_warn=1 oops=panic"
-
-# ---- One stage: what is booted.
-
-configs_of()
-{
-	case $1 in
-	kunit)		echo base hang kunit mutate ;;
-	lockdep|tests)	echo base hang kunit mutate lockdep kmemleak ;;
-	kasan)		echo base hang kunit mutate kasan ;;
-	esac
-}
-
-append_of()
-{
-	case $1 in
-	kunit)		echo "$DETECT sysctl.kernel.hung_task_timeout_secs=15 init_on_free=1" ;;
-	lockdep|tests)	echo "$DETECT sysctl.kernel.hung_task_timeout_secs=20 init_on_free=1" ;;
-	kasan)		echo "$DETECT sysctl.kernel.hung_task_timeout_secs=30 no5lvl" ;;
-	esac
-}
-
-timeout_of()
-{
-	case $1 in
-	kunit)		echo 60 ;;
-	lockdep|kasan)	echo 120 ;;
-	tests)		echo 240 ;;
-	esac
-}
-
-# A leak is reported for what is at least five seconds old.
-leaks="sh -c 'sleep 5; echo scan >/sys/kernel/debug/kmemleak; ! grep . /sys/kernel/debug/kmemleak'"
-
-job_of()
-{
-	local module
-
-	echo "insmod irqbypass.ko"
-	echo "insmod kvm.ko"
-	case $1 in
-	kunit|lockdep|kasan)
-		module=$(cd "$(obj_of "$1")" && find . -name '*irqfd?resampler*kunit*.ko' -printf '%f\n')
-		[ -z "$module" ] || echo "insmod $module"
-		echo "kunit $SUITE"
-		;;
-	tests)
-		echo "insmod kvm-amd.ko"
-		echo irqfd_test
-		echo "irqfd_resampler_test -s 1"
-		echo irqfd_resampler_irq_test
-		;;
-	esac
-	[[ $1 != lockdep && $1 != tests ]] || echo "$leaks"
-}
-
-obj_of()
-{
-	local configs
-
-	configs=$(configs_of "$1")
-	echo "$WORK/build/${configs// /-}"
-}
-
-# ---- One mutant, in a process of its own: lab/mutate.sh --one KEY.
-
-# saved OBJ FILE: the command that made it, as make has kept it.
-saved()
-{
-	sed -n '1 { s/^savedcmd_[^ ]* := //; s/\$\$/$/g; s/\\#/#/g; p }' "$1/$(dirname "$2")/.$(basename "$2").cmd"
-}
-
-# compile OBJ SOURCE OUT: eventfd.o from another source, as the kernel's makefiles do.
-compile()
-{
-	local obj=$1 source=$2 out=$3 object src file cmd
-
-	# The same name in another directory, so that __FILE__ is the same.
-	src=$(realpath "$WORK/src")
-	object=$(grep "/${FILE%.c}\.o\$" "$obj/arch/x86/kvm/kvm.mod")
-	cmd=$(saved "$obj" "$object")
-	cmd=${cmd#ccache }
-	file=$(grep -oE "[^ ]*/$FILE" <<<"$cmd" | tail -n 1)
-	mkdir -p "$out/arch/x86/kvm" "$out/$(dirname "$FILE")"
-	cp "$source" "$out/$FILE"
-	cmd=${cmd//"$file"/"$out/${file#"$src/"} -iquote $src/$(dirname "$FILE") -fmacro-prefix-map=$out/="}
-	cmd=${cmd//"$(dirname "$object")/.eventfd.o.d"/"$out/eventfd.d"}
-	cmd=${cmd//"$object"/"$out/eventfd.o"}
-	(cd "$obj" && bound sh -c "$cmd") >"$out/log" 2>&1
-}
-
-# code OBJECT: what would be loaded, for a comparison.
-code()
-{
-	objcopy --strip-debug -R .comment "$1" "$1.code"
-	sha1sum <"$1.code"
-}
-
-# link OBJ OUT: kvm.ko, of the mutant's eventfd.o and all that was there.
-link()
-{
-	local obj=$1 out=$2 cmd
-
-	sed "s,.*/${FILE%.c}\.o\$,$out/eventfd.o," "$obj/arch/x86/kvm/kvm.mod" >"$out/kvm.mod"
-	cmd="$(saved "$obj" arch/x86/kvm/kvm.o); $(saved "$obj" arch/x86/kvm/kvm.ko)"
-	cmd=${cmd//"@arch/x86/kvm/kvm.mod"/"@$out/kvm.mod"}
-	cmd=${cmd//"arch/x86/kvm/kvm.o"/"$out/kvm.o"}
-	cmd=${cmd//"arch/x86/kvm/kvm.ko"/"$out/kvm.ko"}
-	(cd "$obj" && bound sh -e -c "$cmd") >"$out/log" 2>&1
-}
-
-# boot STAGE RUN OUT: what lab/boot.sh has booted for the baseline, with another
-# kvm.ko after the first.
-boot()
-{
-	local stage=$1 run=$2 out=$3 base=$WORK/base/$1 start pid status=0 enough=''
-
-	mkdir -p "$run"
-	cp "$base"/{job,cpus,timeout,append,qemu-command} "$run"
-	ln -f "$base/kernel" "$run/kernel"
-	echo "file /tests/kvm.ko $out/kvm.ko 755 0 0" >"$out/list"
-	{ cat "$base/initramfs.cpio"; "$(obj_of "$stage")/usr/gen_init_cpio" "$out/list"; } >"$run/initramfs.cpio"
-	: >"$run/console"
-	: >"$run/results"
-	start=$(date +%s)
-	# In the background: a signal ends a wait, but not a command.
-	(cd "$run" && exec setpriv --pdeathsig TERM -- timeout --foreground -k 5 "$(cat timeout)" \
-		bash -c "exec $(tail -n 1 qemu-command)") </dev/null >"$run/qemu-output" 2>&1 &
-	pid=$!
-	# One failure will do, others may take long.
-	while kill -0 "$pid" 2>/dev/null; do
-		if [ -z "$enough" ] && grep -aqE '^(\[[^]]*\])? *not ok ' "$run/console" "$run/results"; then
-			enough=yes
-			sleep 0.5
-			kill "$pid" 2>/dev/null || true
-		fi
-		sleep 0.2
-	done
-	wait "$pid" || status=$?
-	[ -z "$enough" ] || status=0
-	echo $(($(date +%s) - start)) >"$run/seconds"
-	[ "$status" -lt 124 ] || [ "$(cat "$run/seconds")" -lt "$(cat "$run/timeout")" ] || status='timed out'
-	echo "$status" >"$run/qemu-status"
-	rm -f "$run/kernel" "$run/initramfs.cpio"
-	# Not the mutant's fault.
-	[[ $status = 0 || $status = 'timed out' ]] || die "QEMU failed" "see $run/qemu-output"
-	grep -aq 'Linux version' "$run/console" || die "QEMU boots nothing" "see $run"
-	"$LAB/judge.py" "$run" >/dev/null
-}
-
-# build STAGE KEY: its kvm.ko is in $out; or why there is nothing to boot in $result.
-build()
-{
-	local stage=$1 key=$2 obj
-
-	obj=$(obj_of "$stage")
-	result=''
-	if ! compile "$obj" "$WORK/mutants/$key.c" "$out"; then
-		result=$'does not compile\t'$(grep -m 1 -E 'error:|warning:' "$out/log" | sed 's/.*\(error\|warning\): //')
-	elif [ "$(code "$out/eventfd.o")" = "$(cat "$obj/original")" ]; then
-		result=$'same code\t'
-	elif ! link "$obj" "$out"; then
-		result=$'does not compile\t'$(head -n 1 "$out/log")
-	fi
-}
-
-# outcome STAGE KEY: in $result, from what was kept, or new.
-outcome()
-{
-	local stage=$1 key=$2 kept=$WORK/results/$1-${stage_key[$1]}/$2 out
-
-	if [ ! -f "$kept/outcome" ]; then
-		out=$(mktemp -d -p "$WORK/tmp")
-		# shellcheck disable=SC2064
-		trap "rm -rf '$out'" EXIT
-		mkdir -p "$kept"
-		build "$stage" "$key"
-		if [ -z "$result" ]; then
-			# What dies before it has anything of the mutant's is a victim
-			# of a slow host.
-			for _ in 1 2 3; do
-				boot "$stage" "$kept" "$out"
-				! grep -aq '^lab: run' "$kept/results" || break
-			done
-			if [ "$(head -n 1 "$kept/verdict")" = PASS ]; then
-				result=$'survived\t'
-				! grep -aq '# SKIP' "$kept/console" "$kept/results" ||
-					result+='tests skipped themselves'
-			else
-				result=$(printf 'caught by %s\t%s' "$stage" \
-					"$(python3 "$LAB/mutate.py" blame "$kept" "$WORK/base/$stage")")
-			fi
-		fi
-		rm -rf "$out"
-		printf '%s\n' "$result" >"$kept/outcome.tmp"
-		mv "$kept/outcome.tmp" "$kept/outcome"
-	fi
-	result=$(cat "$kept/outcome")
-}
-
-# one KEY LINE ID: all stages, until it is clear; a line for the list.
-one()
-{
-	local key=$1 line=$2 id=$3 stage result='' last='' trusted=$WORK/caught/$1
-
-	if [ -n "$trust" ] && [ -f "$trusted" ]; then
-		result=$(cat "$trusted")
-	else
-		for stage in $stages; do
-			outcome "$stage" "$key"
-			# The same code in one kernel may be other code in another one.
-			case $result in
-			'same code'*)	[ -n "$last" ] || last=$result ;;
-			survived*)	last=$result ;;
-			*)		break ;;
-			esac
-		done
-		case $result in
-		'same code'*|survived*)	result=$last ;;
-		'caught by'*)		echo "$result" >"$trusted" ;;
-		esac
-	fi
-	say "$line $id: ${result//$'\t'/, }"
-	printf '%s\t%s\t%s\t%s\n' "$key" "$line" "$id" "$result" >"$WORK/outcomes/$key"
-}
-
-# ---- All of them.
 
 # sources: a clone of the lab's tree, or of the user's, as its branch is.
 sources()
@@ -376,21 +145,10 @@ report()
 		cat "$WORK/outcomes/$key" 2>/dev/null || printf '%s\t%s\t%s\tnot run\t\n' "$key" "$line" "$id"
 	done <"$WORK/chosen" >"$WORK/all"
 	# Of a part, much that is in there is like nothing.
-	python3 "$LAB/mutate.py" table "$WORK/all" "$TOP/mutants/EQUIVALENT" ${only:+part}
+	python3 "$LAB/score.py" table "$WORK/all" "$TOP/mutants/EQUIVALENT" ${only:+part}
 }
 
-# What processes of single mutants are told.
 declare -A stage_key=()
-if [ "${1:-}" = --one ]; then
-	# shellcheck disable=SC2154 # from the environment
-	stages=$mutate_stages trust=$mutate_trust
-	eval "stage_key=($mutate_keys)"
-	trap 'exit 130' INT TERM
-	IFS=$'\t' read -r key line id <<<"$2"
-	one "$key" "$line" "$id"
-	exit
-fi
-
 list_only='' report='' only='' jobs=$(nproc) stages='kunit lockdep tests kasan' trust='' tree=''
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -448,7 +206,7 @@ say "$(wc -l <"$WORK/chosen") mutants, $jobs at a time"
 status=0
 # This shell's end is that of xargs and, as SIGINT is not for what runs in the
 # background, theirs.  Not bound(): the function would run in one more shell.
-setpriv --pdeathsig TERM -- xargs -r -d '\n' -n 1 -P "$jobs" setpriv --pdeathsig TERM -- "$0" --one <"$WORK/chosen" &
+setpriv --pdeathsig TERM -- xargs -r -d '\n' -n 1 -P "$jobs" setpriv --pdeathsig TERM -- "$LAB/mutate/one.sh" <"$WORK/chosen" &
 wait $! || status=$?
 [ "$status" = 0 ] || die "some mutants could not be run" "see above"
 report

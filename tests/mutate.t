@@ -3,7 +3,7 @@
 # The generator of mutants, on a small C file; who caught what; the table.
 
 . "$(dirname "$0")/tap.sh"
-mutate=$LAB/mutate.py
+mutate=$LAB/mutate.py score=$LAB/score.py
 
 cat >"$tmp/f.c" <<'END'
 /* if (comment) { */
@@ -175,7 +175,7 @@ blamed()
 	printf '%b' "$2" >"$tmp/run/verdict"
 	printf '%b' "$3" >"$tmp/run/console"
 	printf '%b' "$4" >"$tmp/run/results"
-	diff <(echo "$1") <(python3 "$mutate" blame "$tmp/run" "$tmp/base")
+	diff <(echo "$1") <(python3 "$score" blame "$tmp/run" "$tmp/base")
 }
 ok "blame: a KUnit case" blamed 'FAIL: kunit s: two' 'FAIL\n' '[ 1.0]     ok 1 one\n[ 1.0]     not ok 2 two\n' \
 	'lab: run kunit s\n    ok 1 one\n        not ok 1 param\n    not ok 2 two\nnot ok 1 s\nlab: exit 0\nlab: done\n'
@@ -191,7 +191,7 @@ printf 'k\t1\tf:delete:%s\n' $'a[*i]\tsurvived\t' $'b\tsurvived\t' $'c\tcaught b
 table()
 {
 	printf '%s\n' "$@" >"$tmp/equivalent"
-	python3 "$mutate" table "$tmp/list" "$tmp/equivalent"
+	python3 "$score" table "$tmp/list" "$tmp/equivalent"
 }
 ok "table: all that survived is explained" table '# why' 'f:delete:a[*i] | it is' 'f:*:b | so is it'
 ok "table: one is not" fails 1 'nothing that survived is like: f:delete:c' table 'f:delete:a* | it is' 'f:delete:c | it is'

@@ -161,7 +161,7 @@ not_the_same()
 }
 ok "check: notices a cover letter that git would not write" not_the_same
 
-# What scenarios say: see load_scenario of lib.sh.
+# What scenarios say: see load_scenario of scenario.sh.
 patched()
 {
 	[ "$(TOP=$tmp LAB=$tmp/lab patched_series "$1" "$2")" = "$3" ]
