@@ -1,8 +1,8 @@
 #!/bin/bash
 # shellcheck disable=SC2016 # what ok evaluates is expanded later
 # SPDX-License-Identifier: GPL-2.0-only
-# The parts of `make vmm` (docs/vmm.md) without a boot: vmm.c and qemu.c with a QEMU that is a
-# script, what the guest gets, and the table.
+# The parts of `make vmm` (docs/vmm.md) without a boot: vmm.c, qemu.c and talk.c with a QEMU
+# that is a script, what the guest gets, and the table.
 
 . "$(dirname "$0")/tap.sh"
 
@@ -29,6 +29,8 @@ def disks():
 if 'disks=' in line:
     for disk in line.split('disks=')[1].split()[0].split(','):
         say(f'disk: {disk} is there')
+    if does('ends'):
+        sys.exit()
 while True:
     ready, _, _ = select.select([qmp, console], [], [])
     n += 1000
@@ -59,7 +61,7 @@ while True:
             say(f'disk: {asked["arguments"]["id"]} is back')
 END_OF_QEMU
 chmod +x "$tmp/qemu"
-gcc -O -Wall -Wextra -Werror -DQEMU="\"$tmp/qemu\"" -DLIMIT=2 -o "$tmp/vmm" "$LAB"/vmm/{vmm,qemu}.c
+gcc -O -Wall -Wextra -Werror -DQEMU="\"$tmp/qemu\"" -DLIMIT=2 -o "$tmp/vmm" "$LAB"/vmm/{vmm,qemu,talk}.c
 gcc -O -Wall -Wextra -Werror -o "$tmp/disk" "$LAB/vmm/disk.c"
 
 # vmm JOB FILE...: with a QEMU that does as these files say; its status, and what it prints.
@@ -67,7 +69,7 @@ vmm()
 {
 	local status=0
 
-	(cd "$tmp" && rm -f stays idle stuck late wrong refuses keeps && { [ $# = 1 ] || touch "${@:2}"; })
+	(cd "$tmp" && rm -f stays idle stuck late wrong refuses keeps ends && { [ $# = 1 ] || touch "${@:2}"; })
 	# shellcheck disable=SC2086
 	timeout 60 "$tmp/vmm" $1 >"$tmp/out" || status=$?
 	cat "$tmp/out"
@@ -90,6 +92,7 @@ ok "vmm: ... and so is a disk that nothing comes of" all_fail "io 1 1" stuck 4
 ok "vmm: ... no interrupts" all_fail "io 1 1" idle 4
 ok "vmm: ... a mismatch" one_fails "io 1 1" wrong "4 - VMM killed and started"
 ok "vmm: ... what QEMU refuses" all_fail "io 1 1" refuses 4
+ok "vmm: ... a VMM that ends by itself" all_fail "io 1 1" ends 4
 ok "vmm: ... a device that does not go" eval '! vmm "io 1 0" keeps && [ "$(grep -c "^not ok .* pulled" "$tmp/out")" = 2 ] &&
 	grep "waited 2 s in vain for: DEVICE_DELETED" "$tmp/out"'
 ok "vmm: ... a process that does not end" eval '! vmm "io 0 0" stays && grep "# the process of a device, pid .* does not end" "$tmp/out"'

@@ -4,7 +4,7 @@
 #
 # Print, as gen_init_cpio takes it, what the guest of a scenario with FILES=vmm has
 # besides: this machine's QEMU with its libraries and firmware, the program vmm
-# (vmm.c, qemu.c), and a kernel with an initramfs (nested-init, disk.c) for QEMU to boot.
+# (vmm.c, qemu.c, talk.c), and a kernel with an initramfs (nested-init, disk.c) for QEMU to boot.
 
 . "$(dirname "$0")/../lib.sh"
 usage_if_asked "$@"
@@ -65,7 +65,7 @@ as_list()
 
 lock vmm
 mkdir -p "$out"
-compile vmm "$LAB"/vmm/{vmm,qemu}.c
+compile vmm "$LAB"/vmm/{vmm,qemu,talk}.c
 compile disk "$LAB/vmm/disk.c"
 TREE='' ARCH=x86_64 "$LAB/build.sh" --copy "$out" "$NEWEST_BASE" none nested >"$out/obj"
 nested_initramfs >"$out/list"

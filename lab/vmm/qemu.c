@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <poll.h>
-#include <regex.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,18 +19,10 @@
 /* NVMe commands time out sooner than by default, and then the driver looks whether it has lost an interrupt. */
 #define APPEND "console=ttyS0 panic=-1 loglevel=5 no_timer_check highres=off nohz=off nvme_core.io_timeout=15 nvme_core.admin_timeout=15"
 
-enum { FIRST_SLOT = 2 };
-
 struct device used[DEVICES], spare[DEVICES];
 pid_t vmm;
-int devices, trouble, there, back;
+int devices;
 jmp_buf failed;
-
-static struct stream {
-	int fd, ended;
-	size_t len;
-	char text[1 << 16], line[1 << 16];
-} qmp, console;
 
 void fail(const char *format, ...)
 {
@@ -155,117 +145,7 @@ void start_vmm(int with_linux)
 	vmm = spawn(fds, devices + 2);
 	close(qmp_fds[1]);
 	close(console_fds[1]);
-	qmp.fd = qmp_fds[0];
-	console.fd = console_fds[0];
-	qmp.len = console.len = qmp.ended = console.ended = 0;
-}
-
-/* What the guest's guest must not say. */
-static void hear(const char *line)
-{
-	static regex_t bad;
-
-	if (!bad.re_nsub && regcomp(&bad, "(nvme.*(timeout|reset|failure|down)|nobody cared|MISMATCH|FAILED|BUG:|Oops|panic)",
-				    REG_EXTENDED))
-		abort();
-	printf("# nested: %s\n", line);
-	trouble += !regexec(&bad, line, 0, NULL, 0);
-	there += !!strstr(line, " is there");
-	back += !!strstr(line, " is back");
-}
-
-static char *next_line(struct stream *stream)
-{
-	char *end = memchr(stream->text, '\n', stream->len);
-	size_t len = end ? end + 1 - stream->text : 0;
-
-	if (!end)
-		return NULL;
-	memcpy(stream->line, stream->text, len);
-	stream->line[strcspn(stream->line, "\r\n")] = 0;
-	stream->len -= len;
-	memmove(stream->text, end + 1, stream->len);
-	return stream->line;
-}
-
-static void fill(struct stream *stream)
-{
-	ssize_t n = read(stream->fd, stream->text + stream->len, sizeof(stream->text) - stream->len);
-
-	if (n > 0)
-		stream->len += n;
-	else
-		stream->ended = 1;
-}
-
-const char *await(const char *text)
-{
-	struct pollfd fds[] = { { .events = POLLIN }, { .events = POLLIN } };
-	double end = seconds() + LIMIT;
-	char *line;
-
-	for (;;) {
-		while ((line = next_line(&console))) {
-			hear(line);
-			if (strstr(line, text))
-				return line;
-		}
-		while ((line = next_line(&qmp))) {
-			if (strstr(line, "\"error\""))
-				fail("QEMU: %s", line);
-			if (strstr(line, text))
-				return line;
-		}
-		if (console.ended && qmp.ended)
-			fail("QEMU has ended");
-		if (seconds() > end)
-			fail("waited %d s in vain for: %s", LIMIT, text);
-		fds[0].fd = console.ended ? -1 : console.fd;
-		fds[1].fd = qmp.ended ? -1 : qmp.fd;
-		poll(fds, 2, 1000);
-		if (fds[0].revents)
-			fill(&console);
-		if (fds[1].revents)
-			fill(&qmp);
-	}
-}
-
-const char *command(int fd, const char *format, ...)
-{
-	char text[300], control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { text, 0 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *cmsg;
-	va_list list;
-
-	va_start(list, format);
-	iov.iov_len = vsnprintf(text, sizeof(text), format, list);
-	va_end(list);
-	if (fd >= 0) {
-		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
-	}
-	if (sendmsg(qmp.fd, &msg, MSG_NOSIGNAL) < 0)
-		fail("QMP: %m");
-	return await("\"return\"");
-}
-
-void plug_in(int i, int fd)
-{
-	command(fd, "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"s\"}}");
-	command(-1, "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"x-pci-proxy-dev\","
-		    "\"id\":\"d%d\",\"addr\":\"%x\",\"fd\":\"s\"}}", i, FIRST_SLOT + i);
-}
-
-void tell(const char *what)
-{
-	if (write(console.fd, what, strlen(what)) < 0)
-		fail("console: %m");
+	listen_to(qmp_fds[0], console_fds[0]);
 }
 
 static void reap(pid_t *pid, const char *what)
@@ -283,9 +163,7 @@ static void reap(pid_t *pid, const char *what)
 void reap_vmm(void)
 {
 	reap(&vmm, "the VMM");
-	close(qmp.fd);
-	close(console.fd);
-	qmp.fd = console.fd = -1;
+	stop_listening();
 }
 
 void give(struct device *device)

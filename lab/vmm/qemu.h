@@ -11,7 +11,7 @@
 #define LIMIT 240
 #endif
 
-enum { DEVICES = 24 };
+enum { DEVICES = 24, FIRST_SLOT = 2 };
 
 /* A process that has a device, and the end of its socket that is the VMM's, or -1. */
 struct device {
@@ -32,6 +32,9 @@ double seconds(void);
 struct device start_device(int i);
 void start_vmm(int with_linux);
 
+/* The sockets of a VMM's monitor, and of its guest's console. */
+void listen_to(int qmp_fd, int console_fd);
+void stop_listening(void);
 /* A line with that text, of QEMU's monitor or of the guest's guest. */
 const char *await(const char *text);
 /* A command of QMP, as the arguments of printf(), with a file if FD isn't -1; what it returns. */
