@@ -26,11 +26,11 @@ def say(text):
 def disks():
     say(f'disk: {0 if does("idle") else n} interrupts, {n * 4096} bytes, d0 {n} operations, d1 {n} operations, '
         f'd2 {0 if does("stuck") else n} operations')
+if does('ends'):
+    console.shutdown(socket.SHUT_RD)
 if 'disks=' in line:
     for disk in line.split('disks=')[1].split()[0].split(','):
         say(f'disk: {disk} is there')
-    if does('ends'):
-        sys.exit()
 while True:
     ready, _, _ = select.select([qmp, console], [], [])
     n += 1000
