@@ -120,6 +120,7 @@ provenance()
 	echo "base: $name, Linux $(cat "$obj/version")"
 	echo "series: $series${mutant:+, mutant $(basename "$mutant" .patch)}"
 	echo "tree: $(git -C "$src" rev-parse 'HEAD^{tree}')${mutant:+, before the mutant}"
+	[ "$series$mutant" = none ] || echo "patchset: $("$LAB/series.sh" hash "$series" ${mutant:+"$mutant"})"
 	echo "fragments: $configs"
 	echo "compiler: $("${CROSS}gcc" --version | sed -n 1p)"
 }

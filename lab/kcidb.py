@@ -76,7 +76,7 @@ class Report:
         version = run['kernel']['version']
         return self.add('checkouts', id=make_id('c', base, version, built.get('series'), built.get('tree')),
                         tree_name=base or None, git_commit_name=f'v{version}' if version else None,
-                        patchset_hash='' if is_stock(run) else None, valid=True,
+                        patchset_hash='' if is_stock(run) else built.get('patchset'), valid=True,
                         misc=known(series=built.get('series'), tree=built.get('tree')))
 
     def build(self, run: Run) -> str:

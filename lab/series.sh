@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Usage: lab/series.sh checkout DIR SPEC
 #        lab/series.sh list SPEC
+#        lab/series.sh hash SPEC [PATCH]
 #        lab/series.sh edit BASE
 #        lab/series.sh export BASE
 #        lab/series.sh check BASE
@@ -29,6 +30,7 @@
 #
 # checkout  put the git tree DIR, made by lab/fetch.sh, on SPEC, applied with git am
 # list      print the names of its patches, from patches/ on
+# hash      print the patchset_hash that KCIDB has for them, with PATCH on top
 # edit      lay out a git tree to work in, work/SERIES, with the series as the
 #           commits of branch SERIES, and the cover letter as its description
 #           (git branch --edit-description); print its directory.  Of a stack,
@@ -160,11 +162,21 @@ list()
 	printf '%s\n' "${files//"$TOP/patches/"/}"
 }
 
+# patchset_hash SPEC [PATCH]: see KCIDB's schema, checkouts, patchset_hash.
+patchset_hash()
+{
+	local files=''
+
+	[ "$1" = none ] || files=$(patches "$1") || exit
+	printf '%s\n' ${files:+"$files"} "${@:2}" | xargs -d '\n' sha256sum | cut -c-64 | sha256sum | cut -c-64
+}
+
 . "$LAB/series/tree.sh"
 
 case ${1:-}:$# in
 checkout:3)	checkout "$2" "$3" ;;
 list:2)		list "$2" ;;
+hash:[23])	patchset_hash "${@:2}" ;;
 edit:2)		edit "$2" ;;
 export:2)	export_patches "$2" ;;
 check:2)	check "$2" ;;

@@ -42,7 +42,8 @@ ok "boot: ... and keeps what was booted, and how it went" eval '
 job" ] && [ ! -e "$run/modules" ]'
 ok "boot: ... told of each hung task, by a kernel that looks for them" eval '! grep hung_task "$run/qemu-command" &&
 	echo CONFIG_DETECT_HUNG_TASK=y >"$tmp/obj/.config" && boots irqfd_test &&
-	grep "sysctl.kernel.hung_task_warnings=-1.*quiet" "$run/qemu-command"; : >"$tmp/obj/.config"'
+	grep "sysctl.kernel.hung_task_warnings=-1.*quiet" "$run/qemu-command"'
+: >"$tmp/obj/.config"
 ok "boot: virtual time" eval 'boots irqfd_test seed 1000 cpus 1 &&
 	grep "max.*-rdrand.*-rdseed .*thread=single .*shift=2.*sleep=off.*rr=record.*rrfile=recording .*base=2026-01-01T00:00:00.*clock=vm" "$run/qemu-command" &&
 	grep "nokaslr.*norandmaps.*lab_delay=0.919000.*quiet" "$run/qemu-command"'

@@ -136,6 +136,10 @@ for flags in KAFLAGS KCPPFLAGS HOSTCFLAGS; do
 done
 ok "build: ... but not the same" eval '! rebuilt "$build"'
 ok "series: applied with git am" eval '"$build" 7.3.y good fine && grep -qx "int y;" "$good/bzImage"'
+mkdir -p "$good/arch/x86/boot" "$good/usr"
+touch "$good/arch/x86/boot/bzImage" "$good/usr/gen_init_cpio"
+ok "series: ... and --copy says which patches" eval '"$build" --copy "$run" 7.3.y good fine &&
+	grep -x "patchset: $(sha256sum "$tmp"/patches/good/*.patch | cut -c-64 | sha256sum | cut -c-64)" "$run/built-from"'
 ok "series: stock stays stock" eval '"$build" 7.3.y none fine && ! grep -q "int y;" "$none/bzImage"'
 ok "series: one that does not apply is one clear line" fails 2 'lab: patches/bad does not apply: .*the tree is Linux 6.99.0' \
 	"$build" 7.3.y bad fine

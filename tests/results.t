@@ -36,9 +36,11 @@ built()
 command='# QEMU emulator version 7.2.22
 # /usr/bin/qemu-system-x86_64
 qemu-system-x86_64 -accel tcg\,thread=single -icount shift=2 -smp 1'
+hash=$(printf '%064d' 7)
 booted=(append=quick arch=x86_64 cpus=1 seed=3 started=2026-11-24T13:44:06+00:00 "qemu-command=$command" config=y)
 recorded stock-proxy 20261124-100000-stock-proxy "${booted[@]}" scenario=stock-proxy title=stock expect=DEADLOCK "built-from=$(built none 1)"
-recorded patched-proxy 20261124-100100-patched-proxy "${booted[@]}" scenario=patched-proxy title=patched expect=PASS "built-from=$(built 6.18.y 2)"
+recorded patched-proxy 20261124-100100-patched-proxy "${booted[@]}" scenario=patched-proxy title=patched expect=PASS "built-from=$(built 6.18.y 2)
+patchset: $hash"
 mkdir "$LAB_RUNS/20261124-100200-broken"
 printf 'CC eventfd.o\nlab: does not build\n' >"$LAB_RUNS/20261124-100200-broken/build-error"
 cp "$LAB_RUNS/20261124-100100-patched-proxy/job" "$LAB_RUNS/20261124-100200-broken"
@@ -174,7 +176,7 @@ ok "kcidb: cases by path and status" kcidb_is '[t["status"] for t in d["tests"] 
 	"kselftest.kvm.irqfd_resampler_test.distinct_GSIs_teardown_by_closing_eventfds"] == ["FAIL", "PASS"]'
 ok "kcidb: what does not build is a failed build, and a test that is missing" kcidb_is '[b["status"] for b in d["builds"]] == ["PASS", "PASS", "FAIL"] and
 	d["tests"][-1]["status"] == "MISS"'
-ok "kcidb: no patches on stock" kcidb_is '[c.get("patchset_hash") for c in d["checkouts"]][:2] == ["", None]'
+ok "kcidb: no patches on stock, and those on patched" kcidb_is "[c.get('patchset_hash') for c in d['checkouts']][:2] == ['', '$hash']"
 ok "kcidb: made again, the same" eval 'cp "$tmp/kcidb.json" "$tmp/first" && kcidb "$stock" "$patched" "$broken" && cmp "$tmp/first" "$tmp/kcidb.json"'
 ok "kcidb: a run that is given twice" fails 2 'lab: the same run twice' "$show" kcidb "$stock" "$stock"
 ok "kcidb: files elsewhere" eval '"$show" kcidb --url https://lab.example/runs "$stock" | grep "\"https://lab.example/runs/20261124-100000-stock-proxy/console\""'

@@ -112,6 +112,11 @@ for item in 3 3-third =3 1-fir nonsense; do
 		"$series" list "kvm-next/$item"
 done
 src=$("$tmp/lab/fetch.sh" 7.3.y 2>/dev/null)
+# By the command that KCIDB's schema has for it.
+ok "hash: as KCIDB has it" eval '(cd "$next" && sha256sum 1-first/*.patch 2-second/*.patch) | cut -c-64 | sha256sum | cut -c-64 |
+	diff - <("$series" hash kvm-next/2)'
+ok "hash: of none and a patch" eval 'sha256sum "$next"/1-first/0001*.patch | cut -c-64 | sha256sum | cut -c-64 |
+	diff - <("$series" hash none "$(echo "$next"/1-first/0001*.patch)")'
 ok "spec: unknown in a checkout, too" eval '
 	fails 2 "lab: no patches .nonsense. in" "$series" checkout "$src" kvm-next+nonsense'
 
