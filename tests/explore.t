@@ -36,7 +36,7 @@ chmod +x "$2/gen_init_cpio"
 echo "$here"
 END
 # A guest that fails with every third seed, or as many as a file says, when its delay says; and, as files of the
-# test's directory say, does not do the same as the last time.
+# test's directory say, does not do the same as the last time; or fails as a mutant alone.
 cat >"$tmp/bin/qemu-system-x86_64" <<'END'
 #!/bin/bash
 [ "$1" != --version ] || { echo QEMU; exit; }
@@ -46,6 +46,7 @@ delay=${delay#*.}
 [[ $* = *rr=replay,rrfile=recording* && -s recording ]] || echo recorded >recording
 status=0
 [ $((10#${delay:-1} % $(cat "$here/every" 2>/dev/null || echo 3))) != 0 ] || status=1
+[ ! -f "$here/clean" ] || grep -q mutant kernel || status=0
 echo boot >>"$here/boots"
 [ ! -f "$here/broken" ] || exit 1
 [ ! -f "$here/slow" ] || exec tail -f "$here/slow"
@@ -165,10 +166,15 @@ ok "mutants: caught, and the series clean" eval '"$mutants" --times 2 >"$tmp/tab
 	grep -E "^some +x +6.99 +base +PASS +caught 2 of 2 " "$tmp/table" && grep -E "series\\) +some_test +.* clean 2 of 2 " "$tmp/table"'
 ok "mutants: what was booted is not booted again" eval '"$mutants" --times 2 >"$tmp/table2" && [ "$(boots)" = 0 ] &&
 	cmp "$tmp/table" "$tmp/table2"'
-ok "mutants: 7 of 10 is not enough" eval '! "$mutants" --times 10 >"$tmp/table" && grep "caught 7 of 10" "$tmp/table"'
+touch "$tmp/clean"
+rm -rf "$LAB_RUNS"
+ok "mutants: 7 of 10 is not enough" eval '! "$mutants" --times 10 >"$tmp/table" && grep "caught 7 of 10" "$tmp/table" &&
+	grep "clean 10 of 10" "$tmp/table"'
 rm -rf "$LAB_RUNS"
 echo 10 >"$tmp/every"
-ok "mutants: 9 of 10 is, but the series has to be clean" eval '! "$mutants" --times 10 >"$tmp/table" && grep "caught 9 of 10" "$tmp/table" &&
+ok "mutants: 9 of 10 is" eval '"$mutants" --times 10 >"$tmp/table" && grep "caught 9 of 10" "$tmp/table"'
+rm -rf "$LAB_RUNS" "$tmp/clean"
+ok "mutants: ... but the series has to be clean" eval '! "$mutants" --times 10 >"$tmp/table" && grep "caught 9 of 10" "$tmp/table" &&
 	grep "clean 9 of 10" "$tmp/table"'
 sed -i 's/0$/1/' "$tmp/mutants/TABLE"
 ok "mutants: the right verdict is not enough" eval '! "$mutants" --times 2 >"$tmp/table" && grep "caught 0 of 2" "$tmp/table"'
