@@ -13,20 +13,12 @@
 . "$(dirname "$0")/../lab/lib.sh"
 usage_if_asked "$@"
 
-jobs=$(nproc)
-if [ "${1:-}" = --jobs ]; then
-	[[ ${2:-} =~ ^[1-9][0-9]*$ ]] || die "--jobs needs a number" "tests/mends.sh --help"
-	jobs=$2
-	shift 2
-fi
-pattern=${1:-.}
-
-# undo N: the result is the row $tmp/N, and what the test said $tmp/N.out.
-undo()
+# one RECORD: of tests/MENDS; the row for the table is in RECORD.row.
+one()
 {
-	local n=$1 copy=$tmp/$1.lab record finding edit files='' file test result is=SURVIVED
+	local copy=$1.lab record finding edit files='' file test result is=SURVIVED
 
-	mapfile -t record <"$tmp/$n.record"
+	mapfile -t record <"$1"
 	finding=${record[0]}
 	read -r test result <<<"${record[-1]}"
 	mkdir "$copy"
@@ -38,19 +30,33 @@ undo()
 		! cmp -s "$TOP/$file" "$copy/$file" || die "nothing to undo in $file: ${edit#* }" "mend tests/MENDS"
 	done
 	[ -x "$copy/tests/$test" ] || die "no test '$test'" "mend tests/MENDS"
-	bound env LAB_CACHE="$CACHE" "$copy/tests/$test" >"$tmp/$n.out" 2>&1 || true
-	! grep -qE -- "^not ok $result" "$tmp/$n.out" || is=noticed
-	printf '%s\t%s\t%s\t%s\n' "$finding" "$files" "$test: $result" "$is" >"$tmp/$n"
+	bound env LAB_CACHE="$CACHE" "$copy/tests/$test" >"$1.out" 2>&1 || true
+	! grep -qE -- "^not ok $result" "$1.out" || is=noticed
+	printf '%s\t%s\t%s\t%s\n' "$finding" "$files" "$test: $result" "$is" >"$1.row"
 	say "$is: $finding"
 	rm -rf "$copy"
 }
+
+# No trap: it would wait for the test.
+if [ "${1:-}" = --one ]; then
+	one "$2"
+	exit
+fi
+
+jobs=$(nproc)
+if [ "${1:-}" = --jobs ]; then
+	[[ ${2:-} =~ ^[1-9][0-9]*$ ]] || die "--jobs needs a number" "tests/mends.sh --help"
+	jobs=$2
+	shift 2
+fi
+pattern=${1:-.}
 
 # results: at the end, whatever it is, what there is.
 results()
 {
 	{
 		printf 'finding\tmended in\ttest, result that fails without\twithout the mend\n'
-		find "$tmp" -regex '.*/[0-9]+' -printf '%f\n' | sort -n | sed "s,^,$tmp/," | xargs -r cat
+		find "$tmp" -name '*.row' | sort | xargs -r cat
 	} | columns
 	rm -rf "$tmp"
 }
@@ -59,20 +65,13 @@ mkdir -p "$CACHE"
 tmp=$(mktemp -d -p "$CACHE")
 trap results EXIT
 trap 'exit 130' INT TERM
-
-n=0
 sed '/^#/d' "$TOP/tests/MENDS" | awk -v RS= -v dir="$tmp" -v pattern="$pattern" '
-	$0 ~ pattern { file = dir "/" ++n ".record"; print >file; close(file) }'
-count=$(find "$tmp" -name '*.record' | wc -l)
-[ "$count" -gt 0 ] || die "no record has a line like '$pattern'"
-status=0
-while [ "$n" -lt "$count" ]; do
-	n=$((n + 1))
-	[ "$n" -le "$jobs" ] || wait -n || status=2
-	undo "$n" &
-done
-for ((n = 0; n < jobs && n < count; n++)); do
-	wait -n || status=2
-done
-[ "$status" = 0 ] || exit "$status"
-! grep -q SURVIVED "$tmp"/*[0-9] || exit 1
+	$0 ~ pattern { file = sprintf("%s/%03d", dir, ++n); print >file; close(file) }'
+[ -f "$tmp/001" ] || die "no record has a line like '$pattern'"
+
+# This shell's end is that of xargs and of what it runs, see lab/mutate.sh.
+records=$(find "$tmp" -type f | sort) status=0
+setpriv --pdeathsig TERM -- xargs -n 1 -P "$jobs" setpriv --pdeathsig TERM -- "$0" --one <<<"$records" &
+wait $! || status=$?
+[ "$status" = 0 ] || die "some records do not fit" "see above"
+! grep -q SURVIVED "$tmp"/*.row || exit 1

@@ -112,6 +112,48 @@ ctrl_c()
 ok "tests: Ctrl-C ends one" ctrl_c "$tmp/some.t"
 ok "tests: ... and all that would follow" ctrl_c tests/run.sh "$tmp/some.t" "$tmp/next.t"
 
+# tests/mends.sh, of a lab whose only test looks at one of two lines.
+mkdir -p "$tmp/small/lab" "$tmp/small/tests"
+cp lab/lib.sh lab/scenario.sh "$tmp/small/lab"
+cp tests/mends.sh "$tmp/small/tests"
+printf '%s\n' one two >"$tmp/small/lab/lines"
+cat >"$tmp/small/tests/some.t" <<'END'
+#!/bin/bash
+grep -q one "${0%/*}/../lab/lines" && echo ok one || echo not ok one
+END
+printf '#!/bin/bash\ntouch %s\nsleep 60\n' "$tmp/began" >"$tmp/small/tests/slow.t"
+chmod +x "$tmp/small/tests"/*.t
+printf '%s\n' seen 'lab/lines /one/d' 'some.t one' '' unseen 'lab/lines /two/d' 'some.t one' '' \
+	stale 'lab/lines /three/d' 'some.t one' '' slow 'lab/lines /one/d' 'slow.t one' >"$tmp/small/tests/MENDS"
+git init -q "$tmp/small"
+git -C "$tmp/small" add .
+# mends STATUS PATTERN
+mends()
+{
+	local status=0
+
+	LAB_CACHE=$tmp/cache "$tmp/small/tests/mends.sh" "$2" >"$tmp/table" || status=$?
+	cat "$tmp/table"
+	[ "$status" = "$1" ]
+}
+ok "mends: what is undone is noticed" eval 'mends 0 ^seen && grep "^seen  *lab/lines  *some.t: one  *noticed" "$tmp/table"'
+ok "mends: ... or not, which is the exit status" eval 'mends 1 "seen" && grep -c noticed "$tmp/table" && grep "^unseen .*SURVIVED" "$tmp/table"'
+ok "mends: ... and so is what there is not to undo" mends 2 stale
+ok "mends: no such record" fails 2 "lab: no record has a line like 'none'" "$tmp/small/tests/mends.sh" none
+ok "mends: Ctrl-C ends it" ctrl_c "$tmp/small/tests/mends.sh" slow
+killed()
+{
+	rm -f "$tmp/began"
+	LAB_CACHE=$tmp/cache "$tmp/small/tests/mends.sh" slow &
+	wait_for test -e "$tmp/began" || return
+	SECONDS=0
+	kill $!
+	# By itself, it would take a minute.
+	! wait $! && wait_for eval '! pgrep -f "^/bin/bash .*/tests/slow[.]t"' && [ $SECONDS -lt 30 ]
+}
+ok "mends: killed, it leaves nothing that runs" killed
+ok "tests/mends.sh --help" helps tests/mends.sh
+
 # What is committed must not tell where it was made.
 clean()
 {
