@@ -16,9 +16,9 @@ series_of()
 	esac
 }
 
-# The teardown of few and many, with an empty VM to compare, in
-# rounds, since the host's load drifts.  What a single caller does is measured on
-# each CPU as well: how long a grace period takes depends on the caller's.
+# The teardown of few and many, with an empty VM to compare, in rounds, since the
+# host's load drifts.  What a single caller does is measured on each CPU as well: how
+# long a grace period takes depends on the caller's.
 times_job()
 {
 	local round n cpu
