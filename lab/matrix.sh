@@ -38,14 +38,20 @@ of()
 }
 
 # run_of CELL STATUS: the directory of the run that lab/explore.sh has left, from $matrix
-# on.  What does not build is a run of its own.
+# on.  What does not build is a run of its own; others come and go meanwhile, so that find
+# would fail.
 run_of()
 {
+	local run last=''
+
 	if [ "$2" -le 1 ]; then
 		echo "$(basename "$(cat "$matrix/.$1")")/$([ -n "$real" ] && echo boot || echo seed)-1"
-	else
-		find "$matrix" -path "*-explore-$1*/results.json" -newer "$matrix/plan.json" -printf '%P\n' | sort | sed -n '$ s,/.*,,p'
+		return
 	fi
+	for run in "$matrix"/*-explore-"$1"*; do
+		[ ! "$run/results.json" -nt "$matrix/plan.json" ] || last=${run##*/}
+	done
+	echo "$last"
 }
 
 # one CELL: never mind what becomes of it, others are to follow.
