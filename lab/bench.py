@@ -22,11 +22,6 @@ Key = tuple[str, ...]
 Times = dict[str, list[float]]  # by kernel
 # How much longer an operation may take than the fastest of what was recorded.
 TOLERANCE = 1.02
-# Whether a resampling irqfd's assign waits for a tick depends on where in a tick it comes,
-# and that on all that the guest did before; all repetitions of a boot may do so.  Than the
-# slowest, then; a grace period more would be twice the time.
-WAITS_FOR_TICKS = {("assign", "distinct")}
-TICKS_TOLERANCE = 1.1
 
 
 def group(path: str, *fields: str) -> dict[Key, Times]:
@@ -81,8 +76,7 @@ def compare(recorded: str, measured: str) -> Iterable[list[str]]:
     yield ["CPUs", "operation", "irqfds", "number", "recorded us", "us", "%"]
     for key in keys:
         before, now = of(old[key], "series", min), of(new[key], "series", min)
-        limit = TICKS_TOLERANCE * of(old[key], "series", max) if key[1:3] in WAITS_FOR_TICKS else TOLERANCE * before
-        slower = not before or not now or now > limit
+        slower = not before or not now or now > TOLERANCE * before
         bad = bad or slower
         change = f"{100 * (now - before) / before:+.1f}" if before else "-"
         yield [*key, f"{before:g}", f"{now:g}", change + " SLOWER" * slower]

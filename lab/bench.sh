@@ -9,7 +9,8 @@
 #
 #   virtual  (the default) with one CPU and with two, in virtual time: the guest's
 #            clock counts instructions, and skips what time the guest is idle, so
-#            that nothing depends on what the host does.  HZ=1000
+#            that nothing depends on what the host does; by a real-time task on each
+#            CPU, and as most callers are.  HZ=1000
 #   times    by wall clock, for each HZ (default: 1000 250 100).  The kernels are
 #            booted in turn, N times (default 3), and each boot repeats each
 #            measurement, so that what disturbs the host disturbs them all
@@ -24,12 +25,11 @@
 #
 # The guests have two CPUs, or CPUS in the environment, but for virtual.
 #
-# --check measures the series alone, in virtual time, and compares the fastest of ten
-# of each operation, which no tick has disturbed, with docs/virtual.csv, which is the
-# virtual.csv of an earlier run.  Exit status 1 if one takes more than 2 % longer than the
-# fastest recorded, or, as whether a resampling irqfd's assign waits for a tick is luck, 10 %
-# longer than the slowest for that; 4 if that was measured with another kernel version,
-# compiler or QEMU: a new one is to be put there.
+# --check measures the series alone, in virtual time, by real-time tasks, and compares the
+# fastest of ten of each operation, which no tick has disturbed, with docs/virtual.csv, which
+# is the virtual.csv of an earlier one.  Exit status 1 if one takes more than 2 % longer than the
+# fastest recorded, 4 if that was measured with another kernel version, compiler or QEMU: a
+# new one is to be put there.
 #
 # Leaves in runs/DATE-bench
 #
@@ -131,7 +131,7 @@ virtual()
 
 	for cpus in 1 2; do
 		for kernel in $KERNELS; do
-			boot virtual "$cpus" "virtual-$cpus-$kernel" "$kernel" "$(virtual_job)" base
+			boot virtual "$cpus" "virtual-$cpus-$kernel" "$kernel" "$(virtual_job "$cpus")" base
 			[ -f "$out/virtual.csv" ] || {
 				echo "# $(made_with)"
 				echo cpus,kernel,operation,kind,irqfds,repetition,microseconds

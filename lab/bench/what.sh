@@ -18,7 +18,7 @@ series_of()
 
 # The teardown of few and many, with an empty VM to compare, in rounds, since the
 # host's load drifts.  What a single caller does is measured on each CPU as well: how
-# long a grace period takes depends on the caller's.
+# long a grace period takes depends on the caller's, and on whether it is preempted.
 times_job()
 {
 	local round n cpu
@@ -38,6 +38,9 @@ times_job()
 		for ((cpu = 0; cpu < CPUS; cpu++)); do
 			echo "irqfd_perf_test -c $cpu -o close-vm -k distinct -n 1 -r 5"
 			echo "irqfd_perf_test -c $cpu -o assign -k distinct -n 240 -r 16"
+			[ "$round" -gt 3 ] || for n in assign deassign; do
+				echo "irqfd_perf_test -f -c $cpu -o $n -k distinct -n 1024 -r 1"
+			done
 		done
 	done
 }
@@ -57,15 +60,24 @@ count_job()
 	echo 'releases plain 0 reinject-off kvm_vm_ioctl_reinject'
 }
 
+# virtual_job CPUS: real-time tasks on each of the CPUs, which the workers that they wait for
+# don't preempt, see irqfd_perf_test, so that what is measured is what is done; and, but for
+# --check, callers as most are, wherever the scheduler puts them.
 virtual_job()
 {
-	local what
+	local callers=() cpu caller what
 
-	for what in 'deassign plain 240' 'deassign distinct 240' 'close-vm distinct 0' \
-		    'close-vm distinct 1' 'close-vm distinct 1024' 'close-vm plain 1024' \
-		    'assign distinct 240' 'assign plain 240'; do
-		# shellcheck disable=SC2086
-		printf 'irqfd_perf_test -o %s -k %s -n %s -r 10\n' $what
+	for ((cpu = 0; cpu < $1; cpu++)); do
+		callers+=(" -f -c $cpu")
+	done
+	[ -n "${check:-}" ] || callers+=('')
+	for caller in "${callers[@]}"; do
+		for what in 'deassign plain 240' 'deassign distinct 240' 'close-vm distinct 0' \
+			    'close-vm distinct 1' 'close-vm distinct 1024' 'close-vm plain 1024' \
+			    'assign distinct 240' 'assign plain 240'; do
+			# shellcheck disable=SC2086
+			printf "irqfd_perf_test -o %s -k %s -n %s -r 10$caller\n" $what
+		done
 	done
 }
 
