@@ -12,6 +12,7 @@ for base in $(grep -L '^EXTRA=' lab/scenarios/* | xargs sed -n 's/^BASE=//p' | s
 	ok "series of $base: patches -> commits -> patches is the identity" lab/series.sh check "$base"
 done
 
+touch "$tmp/before"
 for scenario in lab/scenarios/*; do
 	! grep -q '^EXTRA=' "$scenario" || continue
 	scenario=$(basename "$scenario")
@@ -26,6 +27,10 @@ for scenario in lab/scenarios/*; do
 			sed 's/^/# /'
 	fi
 done
+
+# Else, what sleeps for microseconds sleeps for ticks.
+ok "boots: no kernel did without its CPU's timer" eval '
+	! find "$RUNS" -name console -newer "$tmp/before" -exec grep -H "APIC timer disabled" {} +'
 
 ok "KUnit: the suite passes on x86_64, run by kunit.py" lab/kunit.sh x86_64
 
