@@ -131,7 +131,7 @@ def remedies(kernel: str, results: str) -> Iterable[list[str]]:
 
     text = Path(results).read_text(encoding="utf-8")
     first = text.split("lab: exit", 1)[0].splitlines()
-    times = [float(line.split(",")[5]) for line in first if line.startswith("close-vm,")]
+    times = [float(line.split(",")[5]) for line in first if line.startswith("close-vm-cpu0-fifo,")]
     releases = [line.split(",") for line in text.splitlines() if line.startswith("release,")]
     holds = [line.split(",")[4] for line in text.splitlines() if line.startswith("hold,")]
     if not (times and releases and holds):

@@ -9,8 +9,8 @@
 #
 #   virtual  (the default) with one CPU and with two, in virtual time: the guest's
 #            clock counts instructions, and skips what time the guest is idle, so
-#            that nothing depends on what the host does; by a real-time task on each
-#            CPU, and as most callers are.  HZ=1000
+#            that nothing depends on what the host does; once by a real-time
+#            task on each CPU, once by an ordinary one that may run anywhere.  HZ=1000
 #   times    by wall clock, for each HZ (default: 1000 250 100).  The kernels are
 #            booted in turn, N times (default 3), and each boot repeats each
 #            measurement, so that what disturbs the host disturbs them all
@@ -56,7 +56,7 @@ KERNELS='stock fixes series'
 RECORDED=$TOP/docs/virtual.csv
 if [ "${1:-}" = --check ]; then
 	[ $# = 1 ] || die "--check takes nothing else" "lab/bench.sh --help"
-	[ -f "$RECORDED" ] || die "no ${RECORDED#"$TOP"/}" "copy the virtual.csv of a run there"
+	[ -f "$RECORDED" ] || die "no ${RECORDED#"$TOP"/}" "copy the virtual.csv of a run of --check there"
 	check=yes
 	KERNELS=series
 	shift

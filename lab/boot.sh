@@ -22,7 +22,7 @@
 #            second, which makes each another schedule
 #   accel    optional: `kvm` in it is the host's KVM in place of QEMU's TCG; not with a seed
 #   machine  optional: `bochs` boots it under Bochs instead, see lab/bochs.sh
-#   shift    optional: an instruction takes 2^SHIFT nanoseconds then, by default 4, as
+#   shift    optional: an instruction takes 2^SHIFT nanoseconds then, by default 2^2, as
 #            a slower guest takes less of the host's time for as much of its own
 #   files    optional: what else the guest has, as gen_init_cpio takes it; the guest
 #            has more memory then

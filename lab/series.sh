@@ -9,7 +9,7 @@
 #
 # The series are kept as mailbox patches, patches/SERIES; a base (lab/bases)
 # names its own.  A series is a directory of patches, or a stack: directories N-NAME,
-# each a series with a cover letter that applies on top of those before it.
+# each a series, with a cover letter if it has several, on top of those before it.
 # Of a stack, 9-NAME is not for merging, only this lab uses it.
 #
 # A SPEC is `none`, the untouched sources, or SERIES, or SERIES/ITEM+ITEM..., or

@@ -110,7 +110,7 @@ case $1 in *times*|*-1000-*)
 	grep -q 'resampler_lock /proc/lock_stat' $1/job || exit
 	printf ' &kvm->irqfds.resampler_lock:  1 2 3 4 5 6 7 8 0.1 %s.25 99 98\r\n' $held ;;
 *remedies*)
-	for i in 3 1 2 9 8 7 5 4 6; do echo "close-vm,distinct,240,1,$i,$((us + i)).0"; done
+	for i in 3 1 2 9 8 7 5 4 6; do echo "close-vm-cpu0-fifo,distinct,240,1,$i,$((us + i)).0"; done
 	echo 'lab: exit 0'
 	printf 'close-vm,distinct,240,1,0,7.0\r\nrelease,distinct,240,%s\r\n' $n,0 $((n + 1)),0 $n,0
 	printf 'hold,distinct,240,700,%s\r\n' $held ;;

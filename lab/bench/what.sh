@@ -100,7 +100,7 @@ remedy_of()
 # The time of a release as such, and then, traced, what it does.
 remedy_job()
 {
-	echo 'irqfd_perf_test -o close-vm -k distinct -n 240 -r 9'
+	echo 'irqfd_perf_test -o close-vm -k distinct -n 240 -r 9 -f -c 0'
 	echo 'releases distinct 240'
 	echo 'holds distinct 240'
 }
