@@ -106,6 +106,7 @@ def dumps(lines: list[tuple[str, str, str]]) -> list[Dump]:
     found: list[Dump] = []
     dump_of: dict[str, Dump] = {}
     task_of: dict[str, Task | None] = {}
+    cut: dict[str, str] = {}
     for when, caller, line in lines:
         if kind := begins(line, dump_of.get(caller)):
             dump_of[caller] = Dump(kind, when)
@@ -115,11 +116,15 @@ def dumps(lines: list[tuple[str, str, str]]) -> list[Dump]:
             continue
         dump, task = dump_of[caller], task_of[caller]
         note(dump, line)
+        # The kernel prints a task in two parts, and another's line between them makes two lines.
+        if caller and line.startswith(' stack:'):
+            line = cut.pop(caller, '') + line
         if m := TASK.match(line):
             task_of[caller] = task = Task(int(m[2]), m[1])
             dump.tasks.setdefault(task.pid, []).append(task)
         elif TASK_CUT.match(line):
             task_of[caller] = None
+            cut[caller] = line
         elif task and line.strip().lower() == 'call trace:':
             task.traces += 1
         elif line.strip() == '</TASK>':

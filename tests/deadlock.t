@@ -75,6 +75,13 @@ awk '{ sub(/^\[ *[0-9.]+\]/, "&[   T20]") }
 ok "deadlock: with two that print at once, and say who they are" verdict DEADLOCK
 sed -i -E 's/\[   T[23]0\]//' "$run/console"
 ok "deadlock: ... and do not, which shows nothing" verdict FAIL
+# A task's line in two, as one of the two printed just then.
+run_like stock-proxy
+sed -E 's/^(\[ *[0-9.]+\])/\1[   T20]/; s/^(.*)(task:kworker.* state:.) (stack:.*)/\1\2\n\1 \3/' "$recorded/stock-proxy/console" |
+	awk '{ print } /state:.$/ { print "[    9.000000][   T30] some other message" }' >"$run/console"
+ok "deadlock: with lines in two, by those who say who they are" verdict DEADLOCK
+sed -i -E 's/\[   T[23]0\]//' "$run/console"
+ok "deadlock: ... and do not, which shows nothing, either" verdict FAIL
 # The detector, amid what sysrq-t has to say of workqueues, and one more dump after that.
 run_like stock-proxy
 awk '/INFO: task .* blocked for more than 9/ { on = !done } /sysrq: Show Blocked/ { on = 0; done = again = 1 }
