@@ -22,6 +22,8 @@ TASK = re.compile(r'(?:^|.* )task:(.*?) +state:.*? pid: *(\d+)')
 TASK_CUT = re.compile(r'(?:^|.* )task:.* state:')
 # A frame that is marked with a `?` is a leftover.
 FRAME = re.compile(r' *([A-Za-z_]\w*)(?:\.[\w.]+)?\+0x')
+# What puts a task aside that would have gone on; with `__mutex_lock` below, one on its way to sleep.
+PREEMPTED = re.compile(r'preempt_schedule(?:_irq|_notrace)?')
 KVM = re.compile(r'irqfd_resampler_(shutdown|unlink)|kvm_irqfd_assign|kvm_irqfd|irqfd_test_phantom_fn')
 PENDING = re.compile(r' *pending:(.*(?:process_srcu|srcu_invoke_callbacks).*)')
 
@@ -33,8 +35,11 @@ class Task:
     waits: str = ''         # for a `grace period` or the `lock`
     function: str = ''      # KVM's, in which it does
     traces: int = 0
+    preempted: bool = False
 
     def frame(self, function: str) -> None:
+        if not self.waits and PREEMPTED.fullmatch(function):
+            self.preempted = True
         if self.waits and not self.function and KVM.fullmatch(function):
             self.function = function
         elif not self.waits:
@@ -157,6 +162,8 @@ def describe(run: list[Dump], work: Dump, owner: int, quotes: dict[tuple[int, in
     lines += [text for (_, by), text in quotes.items() if by == owner][:3]
     lines.append(f'wait for the lock: {len(waiters)} tasks, such as {waiters[0].name}, pid {waiters[0].pid}, '
                  f'in {waiters[0].function}()')
+    lines += [f'was preempted on its way to sleep, and waits for the lock: {task.name}, pid {task.pid}'
+              for task in waiters if task.preempted]
     lines.append('both found so: ' + ', '.join(f'{dump.kind} at {dump.when[:-5] or "?"} s' for dump in run[:4])
                  + (', ...' if len(run) > 4 else ''))
     lines.append(f'pending work: {work.pending}')

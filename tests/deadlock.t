@@ -9,6 +9,7 @@ ok "deadlock: judged" verdict DEADLOCK
 ok "deadlock: quotes the holder" quotes '^waits for a grace period inside irqfd_resampler_shutdown\(\): kworker/[0-9:]+, pid [0-9]+'
 ok "deadlock: quotes the kernel on that" quotes '^INFO: task .* is blocked on a mutex likely owned by task kworker/'
 ok "deadlock: quotes the waiters" quotes '^wait for the lock: [0-9]+ tasks, such as kworker/'
+ok "deadlock: quotes who was preempted before it slept" quotes '^was preempted on its way to sleep, and waits for the lock: kworker/[0-9:]+, pid [0-9]+$'
 ok "deadlock: quotes where both are found" quotes '^both found so: sysrq-w at [0-9.]+ s, sysrq-t at '
 ok "deadlock: quotes pending work" quotes '^pending work: .*process_srcu'
 ok "deadlock: quotes workers in flight" quotes '^irqfd workers in-flight: .*irqfd_shutdown'
