@@ -91,7 +91,8 @@ compile()
 
 	say "building $what"
 	! grep -q '^CONFIG_MODULES=y' "$obj/.config" || targets+=(modules)
-	bound "${kmake[@]}" -j"$(nproc)" "${targets[@]}" >>"$log" 2>&1 &
+	# Not `bound`: its shell, in the background, would outlive this one.
+	setpriv --pdeathsig TERM -- "${kmake[@]}" -j"$(nproc)" "${targets[@]}" >>"$log" 2>&1 &
 	pid=$!
 	heartbeat "$pid" &
 	wait "$pid" || status=$?

@@ -173,7 +173,8 @@ echo 'gitdir: /nonexistent' >"$tmp/broken/.git"
 ok "TREE: that git cannot read, one clear line" fails 2 'lab: cannot read .*/broken: fatal: not a git repository' \
 	env TREE="$tmp/broken" "$build" 7.3.y none fine
 
-# Killed while it builds, with its process group.
+# killed_half_way SIGNAL [-]: while it builds, with its process group or, without the `-`,
+# alone, which ends what it runs.
 killed_half_way()
 {
 	local began=yes
@@ -183,13 +184,15 @@ killed_half_way()
 	setsid "$build" 7.3.y none fine &
 	wait_for grep -qs hang "$none/bzImage" || began=
 	touch "$none/half.o"
-	kill -KILL -- "-$!"
+	kill "-$1" -- "${2:-}$!"
 	wait $! || true
+	wait_for eval '! pgrep -f "make .* O=$none "' || began=
 	sed -i '/hang/d' "$TREE/virt/kvm/eventfd.c"
 	commit
 	[ "$began" ] && "$build" 7.3.y none fine && [ ! -e "$none/half.o" ]
 }
-ok "build: killed half-way, the next run starts over" killed_half_way
+ok "build: killed half-way, the next run starts over" killed_half_way KILL -
+ok "build: ... also if it alone is, which leaves nothing that runs" killed_half_way TERM
 
 # While one builds, another commit is checked out in TREE, and another builds that.
 changes_meanwhile()
