@@ -21,7 +21,7 @@ bzImage:
 	cp virt/kvm/eventfd.c $(O)/bzImage
 	touch $(O)/System.map
 	! grep '^error:' virt/kvm/eventfd.c
-	! grep '^hang' virt/kvm/eventfd.c || sleep 60
+	! grep '^hang' virt/kvm/eventfd.c || exec sleep 90
 	! grep '^slow' virt/kvm/eventfd.c || { touch $(O)/began; timeout 60 sh -c 'until [ -e $(O)/go ]; do sleep 0.1; done'; }
 	-grep -E 'slow|quick' $(CURDIR)/virt/kvm/eventfd.c >>$(O)/seen
 	echo built >>$(O)/times-built
@@ -186,7 +186,7 @@ killed_half_way()
 	touch "$none/half.o"
 	kill "-$1" -- "${2:-}$!"
 	wait $! || true
-	wait_for eval '! pgrep -f "make .* O=$none "' || began=
+	wait_for eval '! pgrep -f "make .* O=$none "' || { began=; pkill -f "make .* O=$none "; }
 	sed -i '/hang/d' "$TREE/virt/kvm/eventfd.c"
 	commit
 	[ "$began" ] && "$build" 7.3.y none fine && [ ! -e "$none/half.o" ]
