@@ -10,7 +10,8 @@
 #   virtual  (the default) with one CPU and with two, in virtual time: the guest's
 #            clock counts instructions, and skips what time the guest is idle, so
 #            that nothing depends on what the host does; once by a real-time
-#            task on each CPU, once by an ordinary one that may run anywhere; the first HZ (default: 1000)
+#            task on each CPU, once by an ordinary one that may run anywhere.  At the
+#            first HZ (default: 1000)
 #   times    by wall clock, for each HZ (default: 1000 250 100).  The kernels are
 #            booted in turn, N times (default 3), and each boot repeats each
 #            measurement, so that what disturbs the host disturbs them all
@@ -27,9 +28,9 @@
 #
 # --check measures the series alone, in virtual time, by real-time tasks, and compares the
 # fastest of ten of each operation, which no tick has disturbed, with docs/virtual.csv, which
-# is the virtual.csv of an earlier one, or those lines of one without --check.  Exit status 1 if one takes more than 2 % longer than the
-# fastest recorded, 4 if that was measured with another kernel version, compiler or QEMU: a
-# new one is to be put there.
+# is the virtual.csv of an earlier one, or those lines of one without --check.  Exit status 1
+# if one takes more than 2 % longer than the fastest recorded, 4 if that was measured with
+# another kernel version, compiler or QEMU: a new one is to be put there.
 #
 # Leaves in runs/DATE-bench
 #
@@ -126,7 +127,7 @@ made_with()
 	     "$(sed -n '1s/^# //p' "$run/qemu-command")"
 }
 
-# configs_of HZ
+# configs_of HZ: the fragments.
 configs_of()
 {
 	[ "$1" = 1000 ] && echo base || echo "base hz$1"
@@ -169,6 +170,7 @@ compare()
 measure()
 {
 	local hz=$1 i kernel
+
 	for ((i = 1; i <= times; i++)); do
 		for kernel in $KERNELS; do
 			# shellcheck disable=SC2046
