@@ -18,6 +18,7 @@
 # ARCH=arm64 in the environment builds for that instead of x86-64.
 #
 # A line of a fragment that starts with `#? ` counts only where the symbol exists.
+# `#make NAME=VALUE` is a variable for make, which expands VALUE where it is used.
 #
 # Exit status 3 means that the sources are there but do not configure or build;
 # the object directory, printed all the same, has the reason in build.log.
@@ -144,6 +145,7 @@ if [ -n "$CROSS" ]; then
 	targets=(Image)
 	kmake+=(ARCH="$ARCH" CROSS_COMPILE="$CROSS")
 fi
+mapfile -t -O "${#kmake[@]}" kmake < <(sed -n 's/^#make //p' "${fragments[@]}")
 
 # One tree serves all series of a base, so one build at a time does.
 lock "build-$name"

@@ -18,6 +18,7 @@ allnoconfig:
 	sed '/_DROPPED/d; s/^# \(.*_SELECTED\) is not set/\1=y/' $(KCONFIG_ALLCONFIG) >$(O)/.config
 bzImage:
 	@echo '  CC      virt/kvm/eventfd.o'
+	echo '$(GIVEN)' >$(O)/given
 	cp virt/kvm/eventfd.c $(O)/bzImage
 	touch $(O)/System.map
 	! grep '^error:' virt/kvm/eventfd.c
@@ -46,6 +47,7 @@ printf 'CONFIG_A=y\nCONFIG_B_DROPPED=y\n' >"$tmp/lab/configs/dropped"
 printf 'CONFIG_A=y\n# CONFIG_SELECTED is not set\n' >"$tmp/lab/configs/unwanted"
 printf '# CONFIG_A is not set\n' >"$tmp/lab/configs/without"
 printf '#? CONFIG_KNOWN=y\n#? CONFIG_UNKNOWN_DROPPED=y\n' >"$tmp/lab/configs/optional"
+printf 'CONFIG_A=y\n#make GIVEN=$(if $(filter %%Image,$@),one two,three)\n' >"$tmp/lab/configs/given"
 cat >"$tmp/lab/scenarios/fake" <<'END'
 TITLE=fake
 BASE=7.3.y
@@ -89,6 +91,8 @@ ok "build: ... which names it" grep -q 'not set although a fragment asks for it:
 ok "build: a symbol that is set against a fragment is an error" eval '! "$build" 7.3.y none unwanted'
 ok "build: ... which names it" grep -q 'not set although a fragment asks for it: # CONFIG_SELECTED is not set' \
 	"${none/%fine/unwanted}/build.log"
+ok "build: make gets a fragment's variable, and expands it" eval '
+	obj=$("$build" 7.3.y none given) && [ "$(cat "$obj/given")" = "one two" ]'
 ok "build: of two fragments the last has its way" eval '
 	"$build" 7.3.y none fine without && grep -qx "# CONFIG_A is not set" "${none/%fine/fine-without}/.config"'
 ok "build: an optional symbol that the kernel knows is set, another is no error" eval '
