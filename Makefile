@@ -10,7 +10,7 @@ ARM64 := qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-l
 
 JINJA2 := jinja2:/usr/lib/python3/dist-packages/jinja2=python3-jinja2
 
-.PHONY: help demo test run no-regression matrix results report autopsy sweep replay explore kunit mutants mutate arm64 intel vmm tree patches check-patches check-series check-docs bench lava model deps clean clean-runs distclean
+.PHONY: help demo test run no-regression matrix results report autopsy sweep replay explore kunit mutants mutate arm64 intel vmm soak tree patches check-patches check-series check-docs bench lava model deps clean clean-runs distclean
 
 help:
 	@echo 'make demo                    stock hangs, patched does not, and why: six boots, a table'
@@ -42,6 +42,8 @@ help:
 	@echo 'make intel                   stress, lost interrupts, KUnit, and the hang, on Intel'\''s VMX; installs Bochs'
 	@echo 'make vmm                     QEMU with disks whose interrupts are resampling irqfds: a table; SCENARIO=NAME'
 	@echo '     MUTANTS="NAME..."       ... and with the series broken so, does a driver notice?'
+	@echo 'make soak HOURS=N            irqfds and VMs come and go for hours, does anything grow? a table; goes on if interrupted'
+	@echo '     MUTANT=PATCH            ... with the series broken so, such as tests/soak/irqfd-leaks.patch'
 	@echo 'make tree BASE=NAME          a git tree, work/SERIES, with the base'\''s series as commits; of a stack,'
 	@echo '                             each part has a branch'
 	@echo '     SERIES=NAME             ... another series of that base, also for make patches'
@@ -130,6 +132,10 @@ intel: deps
 
 vmm: deps
 	@lab/vmm.sh $(SCENARIO)
+
+soak: deps
+	@lab/deps.sh gnuplot=gnuplot-nox
+	@lab/soak.sh $(if $(MUTANT),--mutant $(MUTANT)) $(HOURS)
 
 tree: deps
 	@lab/series.sh edit $(BASE)

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A sample of `soak`, of what the tests of a go have said, and of files in /proc.
+/^# [0-9]+ times /		{ operations += $2 }
+/^# worker [0-9]+: [0-9]+ rounds/ { operations += $4 }
+/^# 0 of [0-9]+ interrupts lost/ { operations += $4 }
+/^close-vm,/ {
+	split($0, field, ",")
+	# Sorted as they come, for the median.
+	for (i = n++; i > 0 && us[i - 1] > field[6] + 0; i--)
+		us[i] = us[i - 1]
+	us[i] = field[6] + 0
+	operations++
+}
+# Which memory is short has others free what is in kmalloc-rcl-*.
+/^kmalloc-/ && !/^kmalloc-rcl/	{ objects += $2; bytes += $2 * $4 }
+/^SUnreclaim:/			{ unreclaimable = $2 }
+FILENAME ~ /file-nr$/		{ files = $1 }
+END {
+	printf "# soak: seconds %d operations %d close-us %d worst-us %d slab-objects %d slab-kB %d unreclaimable-kB %d files %d kworkers %d\n",
+		seconds, operations, us[int(n / 2)], us[n - 1], objects, bytes / 1024, unreclaimable, files, kworkers
+	exit !(n && objects && unreclaimable && files && kworkers)
+}
