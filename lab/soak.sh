@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Usage: lab/soak.sh [--mutant NAME] [HOURS]
+# Usage: lab/soak.sh [--mutant NAME] [HOURS [DIR]]
 #
 # Does anything grow if irqfds come and go for hours (default 2; 0.05 is three minutes)?
 # Boot the scenario patched-soak by the host's clock, whose guest fuzzes irqfds and has
@@ -10,7 +10,7 @@
 # A soak is an exploration of lab/explore.sh, a directory of runs/ whose name stands for
 # all that is booted.  One that was interrupted, however, goes on with the same command:
 # what was sampled counts, and another boot is for what time remains.  So does one
-# with more HOURS.  In the directory, boot-N is a boot that ended by itself, and cut-N one
+# with more HOURS; given as DIR, without building anything.  In the directory, boot-N is a boot that ended by itself, and cut-N one
 # that did not.
 #
 # Ends with a table of the first and the last third of each boot, what could be noise,
@@ -35,7 +35,8 @@ if [ "${1:-}" = --mutant ]; then
 	mutant=("$1" "$2")
 	shift 2
 fi
-[ $# -le 1 ] || die "what is '$2'?" "lab/soak.sh --help"
+[ $# -le 2 ] || die "what is '$3'?" "lab/soak.sh --help"
+[ -z "${2:-}" ] || [ -f "$2/initramfs.cpio" ] || die "$2 is not the directory of a soak" "see lab/soak.sh --help"
 [[ ${1:-2} =~ ^[0-9]{1,3}(\.[0-9]{1,4})?$ ]] || die "HOURS=$1 is no number of hours" "such as 2, or 0.05"
 wanted=$(bc <<<"(${1:-2} * 3600 + 0.5) / 1")
 [ "$wanted" -gt 0 ] || die "HOURS=$1 is no time at all" "such as 2, or 0.05"
@@ -134,7 +135,7 @@ trap 'exit 130' INT TERM
 mkdir -p "$CACHE"
 tmp=$(mktemp -p "$CACHE")
 trap 'rm -f "$tmp"' EXIT
-explore "${mutant[@]}" --seeds 0 patched-soak
+explore "${mutant[@]}" --seeds 0 "${2:-patched-soak}"
 finished
 dir=$(cat "$tmp")
 lock "soak-${dir##*-}"
