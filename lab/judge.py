@@ -25,6 +25,7 @@ never makes a PASS.  Optional files of RUN, of regular expressions, one a line:
               DEADLOCK, SKIP or PASS is FAIL
   may-fail    test cases, or tests, that do not make a FAIL if they fail
   may-skip    ... or a SKIP if they are skipped
+  may-say     lines of the console that do not make a SPLAT, as what they say is wanted
 
 Exit status 0 whatever the verdict is, 2 if there can be none.
 """
@@ -135,6 +136,7 @@ class Judge:
         self.wanted = wanted_cases()
         self.parser = kunit_parser()
         self.may_fail, self.may_skip = patterns(run / 'may-fail'), patterns(run / 'may-skip')
+        self.may_say = patterns(run / 'may-say')
         self.console, self.results = read(run / 'console'), read(run / 'results')
         self.status = read(run / 'qemu-status').strip() or 'missing'
         lines = self.console.splitlines()
@@ -231,7 +233,8 @@ class Judge:
         return [f'qemu: {line}' for line in read(self.run / 'resets').splitlines() if line == 'Triple fault']
 
     def judge(self) -> Outcome:
-        splat = [line for line in self.lines if self.bad['SPLAT'].search(line)]
+        splat = [line for line in self.lines if self.bad['SPLAT'].search(line)
+                 and not any(p.search(line) for p in self.may_say)]
         hang = [line for line in self.lines if self.bad['HANG'].search(line)]
         stuck = [line for line in self.results.splitlines() if HUNG.match(line)]
         cycle = deadlock.cycle(self.console) if hang or stuck else []

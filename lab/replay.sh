@@ -50,7 +50,7 @@ copy()
 
 	run=$(new_run "replay-$(basename "$old" | sed 's/^[0-9]*-[0-9]*-//; s/^replay-//')")
 	for file in kernel initramfs.cpio symbols job append cpus timeout arch seed shift \
-		    must-match may-fail may-skip scenario title expect \
+		    must-match may-fail may-skip may-say scenario title expect \
 		    machine bochsrc bochs-script boot.iso \
 		    config built-from recording; do
 		[ ! -f "$old/$file" ] || ln "$old/$file" "$run" 2>/dev/null || cp "$old/$file" "$run"

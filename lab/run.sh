@@ -13,7 +13,7 @@
 # lab/series.sh), or `ITEM+ITEM...` (parts of the first).  RESULTS has a regexp in
 # each line; if some line of the tests' output does not match each of them, the
 # verdict is FAIL.  MAY_FAIL and MAY_SKIP have regexps of the cases that may fail or be
-# skipped, which any other may not.  FILES=vmm has the guest have what lab/vmm/files.sh
+# skipped, which any other may not, MAY_SAY of what the console may say although it's bad.  FILES=vmm has the guest have what lab/vmm/files.sh
 # says.  EXTRA=yes keeps it out of `make test`, ARCH=arm64
 # is for arm64, MACHINE=bochs runs it under Bochs, i.e. on Intel's VMX.
 #

@@ -93,7 +93,7 @@ load_scenario()
 
 	[[ $file = /* ]] || file=$LAB/scenarios/$1
 	[ -f "$file" ] || die "unknown scenario '$1'" "one of: $(names "$LAB/scenarios")"
-	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' RESULTS='' MAY_FAIL='' MAY_SKIP='' TITLE='' REALTIME='' SHIFT='' MACHINE='' FILES='' ARCH=x86_64
+	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' RESULTS='' MAY_FAIL='' MAY_SKIP='' MAY_SAY='' TITLE='' REALTIME='' SHIFT='' MACHINE='' FILES='' ARCH=x86_64
 	SCENARIO=$(basename "$1")
 	# shellcheck source=/dev/null
 	. "$file"
@@ -126,6 +126,7 @@ describe_expected()
 	[ -z "$RESULTS" ] || printf '%s\n' "$RESULTS" >"$1/must-match"
 	[ -z "$MAY_FAIL" ] || printf '%s\n' "$MAY_FAIL" >"$1/may-fail"
 	[ -z "$MAY_SKIP" ] || printf '%s\n' "$MAY_SKIP" >"$1/may-skip"
+	[ -z "$MAY_SAY" ] || printf '%s\n' "$MAY_SAY" >"$1/may-say"
 }
 
 # describe_files RUN: what the scenario's FILES has for the guest, see lab/boot.sh.

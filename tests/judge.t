@@ -90,7 +90,7 @@ done
 run_like patched-proxy
 sed -i 's/Kernel command line: /&quiet /' "$run/console"
 ok "no verdict with quiet, however it came there" verdict none
-for file in must-match may-fail may-skip; do
+for file in must-match may-fail may-skip may-say; do
 	run_like patched-proxy
 	echo 'a(b' >"$run/$file"
 	ok "no verdict with a $file that is none" fails 2 "lab: .*$file: .*: a\(b" "$judge" "$run"
@@ -210,6 +210,14 @@ run_like patched-proxy
 sed -i 's/^lab: exit 0/lab: exit 1/' "$run/results"
 echo . >"$run/may-fail"
 ok "may: never an exit status without a case that failed" verdict FAIL
+
+run_like patched-proxy
+sed -i '/sysrq: Resetting/i [   15.000000][   T41] Out of memory: Killed process 52 (irqfd_resampler) total-vm:9000kB' "$run/console"
+ok "may: the OOM killer is a splat" verdict SPLAT
+echo '^Out of memory: Killed process [0-9]+ \(irqfd_' >"$run/may-say"
+ok "may: ... but where it may kill" verdict PASS
+sed -i 's/(irqfd_resampler)/(sh)/' "$run/console"
+ok "may: ... and not another" verdict SPLAT
 
 # Each line of the list of what is bad is needed: its like here, in the list's order
 # and as kernels print it, is nothing bad without that line.
