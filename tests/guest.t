@@ -119,4 +119,87 @@ echo "ok 1 some_suite" >"$suites/some_suite/results"
 ok "kunit: runs a suite, and prints its results" eval '[ "$(guest kunit some_suite)" = "ok 1 some_suite" ] && [ -e "$suites/some_suite/run" ]'
 ok "kunit: a suite that there is not is an error" eval '! guest kunit other_suite'
 
+# Of disturb: tests that take a second and fail if they're told to, a kernel with two CPUs
+# that knows of VMs.
+cat >"$tmp/bin/irqfd_fuzz_test" <<END
+#!/bin/sh
+echo \$\$ >$tmp/pids/\$\$
+sleep 1
+rm $tmp/pids/\$\$
+exit \$(cat "$tmp/status")
+END
+cp "$tmp/bin/irqfd_fuzz_test" "$tmp/bin/irqfd_resampler_test"
+cat >"$tmp/bin/pidof" <<END
+#!/bin/sh
+for pid in \$(cat $tmp/pids/* 2>/dev/null); do
+	kill -0 \$pid 2>/dev/null && { echo \$pid; found=1; }
+done
+[ -n "\$found" ]
+END
+chmod +x "$tmp/bin"/*
+
+# host [STATUS]: a kernel whose CPUs can go, and how tests will end.
+host()
+{
+	rm -rf "$tmp/sys" "$tmp/proc" "$tmp/pids"
+	mkdir -p "$tmp/pids" "$tmp/proc/sys/fs" "$tmp/sys/kernel/debug/kvm/vm_stat" "$tmp"/sys/devices/system/cpu/cpu{0,1}
+	echo "90 10 4000" >"$tmp/proc/sys/fs/file-nr"
+	echo 0-1 >"$tmp/sys/devices/system/cpu/online"
+	echo "${1:-0}" >"$tmp/status"
+}
+
+# disturb KIND: its results, without what explains them.
+disturb()
+{
+	sed "s,=\(/sys\|/proc\|/tmp/\),=$tmp\1," "$LAB/guest/disturb" >"$tmp/tests/disturb"
+	sh "$tmp/tests/disturb" "$@" >"$tmp/out"
+}
+# failed: which of its results have.
+failed()
+{
+	sed -n 's/^not ok //p' "$tmp/out"
+}
+host
+ok "disturb: a kind that there is not is an error" fails 2 "disturb: no kind 'some'" disturb some
+ok "disturb: ... nor none" fails 2 "disturb: no kind ''" disturb
+ok "disturb: a CPU goes and comes back" eval 'TIMES=2 disturb hotplug && [ "$(grep -c "^ok" "$tmp/out")" = 5 ] && grep -qx "1..5" "$tmp/out" &&
+	grep -q "^# .* times, a CPU went" "$tmp/out" && [ "$(cat "$tmp/sys/devices/system/cpu/cpu1/online")" = 1 ]'
+ok "disturb: ... which has to be often enough" eval '! TIMES=1000 disturb hotplug && [ "$(failed)" = "3 CPUs went" ]'
+host 1
+ok "disturb: a test that fails meanwhile is a failure" eval '! TIMES=2 disturb hotplug && [ "$(failed)" = "1 irqfd_fuzz_test passes
+2 irqfd_resampler_test passes" ]'
+host
+ln -s /dev/full "$tmp/sys/devices/system/cpu/cpu1/online"
+ok "disturb: a CPU that cannot go is one" eval '! TIMES=2 disturb hotplug && [ "$(failed)" = "3 CPUs went" ]'
+host
+echo 0 >"$tmp/sys/devices/system/cpu/online"
+ok "disturb: ... or that does not come back" eval '! TIMES=2 disturb hotplug && [ "$(failed)" = "4 all CPUs came back" ]'
+host
+ok "disturb: what is killed is gone" eval 'TIMES=2 disturb killed && [ "$(grep -c "^ok" "$tmp/out")" = 5 ]'
+mkdir "$tmp/sys/kernel/debug/kvm/123-4"
+sed -i 's/{1:-30}/{1:-1}/' "$tmp/tests/disturb"
+ok "disturb: ... or it's a failure" eval '! TIMES=2 sh "$tmp/tests/disturb" killed >"$tmp/out" && grep -q "^# left: 0 processes, 1 VMs, 0 PITs, 80 files" "$tmp/out" &&
+	failed | grep -q "1 the first are gone"'
+
+# Modules, of which one may be busy for once, or for ever.
+cat >"$tmp/bin/insmod" <<END
+#!/bin/sh
+mkdir -p "$tmp/sys/module/\$(basename "\$1" .ko | tr - _)"
+END
+cat >"$tmp/bin/rmmod" <<END
+#!/bin/sh
+[ "\$1" = "\$(cat "$tmp/busy")" ] && { [ -e "$tmp/ever" ] || : >"$tmp/busy"; exit 1; }
+rmdir "$tmp/sys/module/\$1"
+END
+chmod +x "$tmp/bin"/*
+host
+echo kvm >"$tmp/busy"
+ok "disturb: KVM is unloaded, if not at once" eval 'TIMES=2 disturb unload && grep -qx "# 2 times, KVM was unloaded; 1 times, it was busy" "$tmp/out"'
+host
+touch "$tmp/ever"
+echo kvm_amd >"$tmp/busy"
+sed -i 's/within 30 unloads/within 1 unloads/' "$tmp/tests/disturb"
+ok "disturb: ... never is a failure" eval '! TIMES=2 sh "$tmp/tests/disturb" unload >"$tmp/out" && [ "$(failed | head -n 2)" = "1 KVM is unloaded each time
+2 KVM was unloaded" ]'
+
 plan
