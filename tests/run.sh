@@ -9,7 +9,7 @@
 . "$(dirname "$0")/../lab/lib.sh"
 usage_if_asked "$@"
 
-[ $# -gt 0 ] || set -- "$TOP"/tests/{shell,judge,deadlock,results,compare,kernel,lava,cocci,mutate,fetch,build,series,stack,compile,boot,bochs,guest,vmm,explore,matrix,bisect,studies,soak,boots}.t
+[ $# -gt 0 ] || set -- "$TOP"/tests/{shell,judge,deadlock,results,compare,fuzz,kernel,lava,cocci,mutate,fetch,build,series,stack,compile,boot,bochs,guest,vmm,explore,matrix,bisect,studies,soak,boots}.t
 mkdir -p "$CACHE"
 results=$(mktemp -p "$CACHE")
 trap 'rm -f "$results" "$results.one"' EXIT

@@ -8,7 +8,7 @@ cd "$TOP"
 
 scripts=(lab/*.sh lab/{bench,check,mutate,series,vmm}/*.sh tests/*.sh tests/*.t .ci/run)
 ok "shellcheck is silent" shellcheck "${scripts[@]}"
-ok "shellcheck is silent about the guest's scripts" shellcheck -s sh lab/guest/{init,kunit,releases,holds,soak,leaks} lab/vmm/nested-init
+ok "shellcheck is silent about the guest's scripts" shellcheck -s sh lab/guest/{init,kunit,releases,holds,soak,leaks,gcda} lab/vmm/nested-init
 ok "... and about the one that has local variables" shellcheck lab/guest/disturb
 
 helps()
@@ -18,7 +18,7 @@ helps()
 	out=$("$1" --help) && [ "$(head -c 6 <<<"$out")" = Usage: ] && [ "$(wc -l <<<"$out")" -ge 3 ]
 }
 
-for script in lab/*.sh lab/vmm/*.sh lab/{judge,results,report,lava,matrix,soak}.py; do
+for script in lab/*.sh lab/vmm/*.sh lab/{judge,results,report,lava,matrix,soak,minimise}.py; do
 	grep -q 'Sourced.* never run' "$script" || ok "$script --help" helps "$script"
 done
 
