@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Usage: lab/minimise.py [--jobs N] RUN
+       lab/minimise.py --program FILE.c RUN
 
 RUN is a run of irqfd_fuzz_test that failed, in virtual time (of lab/explore.sh, lab/run.sh).  Find few of
 its steps that fail alike when they are taken over and over again, on the same kernel with the same seed:
@@ -17,7 +18,10 @@ Prints the steps that are left, and writes into runs/minimal-RUN
 
 If the kernel died with the test, which is why nothing says how far that got, the fewest ROUNDS that
 fail are looked for first.  Exit status 0 if the steps fail, and the program, too; 1 if not; 2 if it can't be
-tried, 130 after Ctrl-C."""
+tried, 130 after Ctrl-C.
+
+With --program, boot the kernel of RUN once, any run in virtual time, with that program, a repro.c say, and
+print what came of it.  Exit status 0 if that is PASS, 1 if not."""
 
 import argparse
 import hashlib
@@ -86,7 +90,16 @@ class Tries:
 
     def __init__(self, run: Path, jobs: int):
         self.run, self.jobs = run, jobs
+        for name in ('seed', 'initramfs.cpio', 'verdict'):
+            if not (run / name).exists():
+                raise Unusable(f'{run} is no run in virtual time (of lab/explore.sh, say)')
         self.seed = (run / 'seed').read_text().strip()
+        self.dir = RUNS / f'minimal-{run.parent.name}-{run.name}'
+        self.boots = 0
+
+    def must_fail(self) -> None:
+        """Learn from the run what to repeat."""
+        run = self.run
         command, *self.others = (run / 'job').read_text().splitlines()
         found = re.match(r'((?:[A-Z_]+=\S* )*)(irqfd_fuzz_test .*)', command)
         if not found:
@@ -96,10 +109,8 @@ class Tries:
         self.wanted = signature(run)
         if not self.wanted:
             raise Unusable(f'{run} has not failed')
-        self.dir = RUNS / f'minimal-{run.parent.name}-{run.name}'
         self.dir.mkdir(parents=True, exist_ok=True)
         self.tried = dict(line.split(' ', 1) for line in text_of(self.dir / 'tried').splitlines())
-        self.boots = 0
 
     def job(self, **settings: str) -> str:
         words = [f'{name}={value}' for name, value in settings.items()]
@@ -188,29 +199,52 @@ def say(what: str) -> None:
     print(f'lab: {what}', file=sys.stderr)
 
 
+def boot_program(tries: Tries, source: Path, others: list[str]) -> Path:
+    """Returns the run of a C program, and of commands after it."""
+    tries.dir.mkdir(parents=True, exist_ok=True)
+    program = tries.dir / source.stem
+    subprocess.run(['gcc', '-O2', '-Wall', '-Werror', '-pthread', '-static', '-o', str(program), str(source)], check=True)
+    run = tries.boot('\n'.join([source.stem, *others]) + '\n', program)
+    program.unlink()
+    kept = tries.dir / 'program'
+    shutil.rmtree(kept, ignore_errors=True)
+    run.rename(kept)
+    shutil.rmtree(run.parent)
+    return kept
+
+
 def try_program(tries: Tries, steps: list[str]) -> bool:
     """Whether the C program fails as the steps do."""
-    source, program = tries.dir / 'repro.c', tries.dir / 'repro'
+    source = tries.dir / 'repro.c'
     source.write_text(reproducer.c_program(steps, tries.wanted or ''))
-    subprocess.run(['gcc', '-O2', '-Wall', '-Werror', '-pthread', '-static', '-o', str(program), str(source)], check=True)
-    run = tries.boot('\n'.join(['repro', *tries.others]) + '\n', program)
-    program.unlink()
-    shutil.rmtree(tries.dir / 'program', ignore_errors=True)
-    run.rename(tries.dir / 'program')
-    shutil.rmtree(run.parent)
-    return signature(tries.dir / 'program') == tries.wanted
+    return signature(boot_program(tries, source, tries.others)) == tries.wanted
+
+
+def program_passes(tries: Tries, source: Path) -> bool:
+    run = boot_program(tries, source, [])
+    verdict, *said = (run / 'verdict').read_text().splitlines()
+    printed = [line for line in text_of(run / 'results').splitlines() if not line.startswith('lab: ')]
+    print('\n'.join([verdict, *said, *printed[:20], f'see {run}']))
+    return verdict == 'PASS'
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(usage=__doc__, add_help=True)
+    parser = argparse.ArgumentParser(usage='lab/minimise.py [--jobs N] RUN', add_help=False)
+    parser.add_argument('--program', type=Path)
+    parser.add_argument('-h', '--help', action='store_true')
     parser.add_argument('--jobs', type=int, default=os.cpu_count())
-    parser.add_argument('run', type=Path)
+    parser.add_argument('run', type=Path, nargs='?')
     args = parser.parse_args()
+    if args.help:
+        print((__doc__ or '').strip())
+        return 0
+    if not args.run:
+        parser.error('which run?')
     try:
-        for name in ('seed', 'initramfs.cpio', 'verdict'):
-            if not (args.run / name).exists():
-                raise Unusable(f'{args.run} is no run in virtual time (of lab/explore.sh, say)')
         tries = Tries(args.run.resolve(), args.jobs)
+        if args.program:
+            return 0 if program_passes(tries, args.program) else 1
+        tries.must_fail()
         say(f'{tries.wanted}: {tries.dir}')
         steps = tries.last_steps()
         if tries.outcome(tries.steps_job(steps)) != tries.wanted:

@@ -97,6 +97,7 @@ struct slot {
 };
 
 static __thread struct slot slots[NR_SLOTS];
+static __thread unsigned int round;
 
 static void die(const char *what)
 {
@@ -333,7 +334,7 @@ static unused void do_fork(unsigned int random)
 }
 
 /* A VM of its own, whose eventfds are new, or a slot's. */
-static unused void do_other_vm(unsigned int *random)
+static void other_vm(unsigned int *random)
 {
 	int i, fds[2 * NR_SLOTS], nr = 0, first = rand_r(random) % 2;
 	int other = CHECK(ioctl(kvm, KVM_CREATE_VM, 0));
@@ -360,6 +361,11 @@ static unused void do_other_vm(unsigned int *random)
 		close(other);
 }
 
+static unused void do_other_vm(unsigned int random)
+{
+	other_vm(&random);
+}
+
 static unused void do_killed_vm(unsigned int random)
 {
 	uint32_t us = random_us(&random, 50000);
@@ -367,7 +373,7 @@ static unused void do_killed_vm(unsigned int random)
 
 	if (!pid) {
 		for (;;)
-			do_other_vm(&random);
+			other_vm(&random);
 	}
 	usleep(us);
 	kill(pid, SIGKILL);
@@ -489,7 +495,7 @@ static void start_guest(void)
 @STEPS@
 static void *fuzzer_thread(void *steps)
 {
-	int round, i;
+	int i;
 
 	for (round = 0; round < ROUNDS; round++) {
 		pthread_barrier_wait(&barrier);

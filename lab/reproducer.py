@@ -10,12 +10,12 @@ ROUNDS = 3000
 # What a function of lab/reproducer.c is told of a step, and in which states it makes sense to take it:
 # see irqfd_fuzz_test's can() and state_after().
 CALLS = {
-    'assign': 'do_assign({slot}, {gsi}, 0, {random}u)',
-    'assign-resampling': 'do_assign({slot}, {gsi}, 1, {random}u)',
-    'assign-again': 'do_assign_again({slot}, {random}u)',
-    'replace': 'do_replace({slot}, {random}u)',
-    'replace-masked': 'do_replace_masked({slot}, {random}u)',
-    'reroute': 'do_reroute({slot}, {random}u)',
+    'assign': 'do_assign({slot}, {gsi}, 0, {random}u + round)',
+    'assign-resampling': 'do_assign({slot}, {gsi}, 1, {random}u + round)',
+    'assign-again': 'do_assign_again({slot}, {random}u + round)',
+    'replace': 'do_replace({slot}, {random}u + round)',
+    'replace-masked': 'do_replace_masked({slot}, {random}u + round)',
+    'reroute': 'do_reroute({slot}, {random}u + round)',
     'deassign': 'do_deassign({slot})',
     'close': 'do_close({slot})',
     'signal': 'do_signal({slot})',
@@ -25,9 +25,9 @@ CALLS = {
     'lose': 'do_pass({slot}, 1)',
     'route': 'route_without(0)',
     'irqchip': 'do_irqchip()',
-    'fork': 'do_fork({random}u)',
-    'other-vm': '({{ unsigned int random = {random}u; do_other_vm(&random); }})',
-    'killed-vm': 'do_killed_vm({random}u)',
+    'fork': 'do_fork({random}u + round)',
+    'other-vm': 'do_other_vm({random}u + round)',
+    'killed-vm': 'do_killed_vm({random}u + round)',
     'exhaust': 'do_exhaust()',
 }
 AFTER = {'assign': 'plain', 'assign-resampling': 'resampling', 'replace': 'resampling', 'replace-masked': 'resampling',

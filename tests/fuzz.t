@@ -58,7 +58,10 @@ ok "minimise: another job" fails 2 'the first command is not irqfd_fuzz_test' "$
 echo irqfd_fuzz_test -t fuzz >"$tmp/run/job"
 failed PASS '' ''
 ok "minimise: a run that passed" fails 2 'has not failed' "$LAB/minimise.py" "$tmp/run"
-ok "lab/minimise.py --help" eval '"$LAB/minimise.py" --help | grep -q "Exit status 0 if the steps fail"'
+ok "minimise: a program that does not compile" eval '
+	got=0; "$LAB/minimise.py" --program /dev/null "$tmp/run" 2>"$tmp/stderr" || got=$?
+	[ $got = 2 ] && [ "$(tail -n 1 "$tmp/stderr")" = "lab: gcc failed, exit status 1" ]'
+ok "lab/minimise.py --help" eval '"$LAB/minimise.py" --help >"$tmp/help" && grep -q "Exit status 0 if the steps fail" "$tmp/help"'
 
 ok "reproducer: steps that make no sense are left out" python '
 from reproducer import possible
@@ -102,5 +105,5 @@ ok "coverage: the guest's counts" python '
 from coverage import gcda, Path
 assert gcda(Path("'"$tmp"'/run")) == b"some  bytes.", gcda(Path("'"$tmp"'/run"))'
 ok "coverage: a run without" fails 2 'is no run of lab/coverage.sh' "$LAB/coverage.sh" "$tmp/run"
-ok "lab/coverage.sh --help" eval '"$LAB/coverage.sh" --help | grep -q "Exit status 0 if all"'
+ok "lab/coverage.sh --help" eval '"$LAB/coverage.sh" --help >"$tmp/help" && grep -q "Exit status 0 if all" "$tmp/help"'
 plan
