@@ -202,4 +202,17 @@ sed -i 's/within 30 unloads/within 1 unloads/' "$tmp/tests/disturb"
 ok "disturb: ... never is a failure" eval '! TIMES=2 sh "$tmp/tests/disturb" unload >"$tmp/out" && [ "$(failed | head -n 2)" = "1 KVM is unloaded each time
 2 KVM was unloaded" ]'
 
+# Of leaks: a kmemleak that notes each scan, and what it has found.
+leaks()
+{
+	: >"$tmp/scans"
+	echo "$1" | sed '/^$/d' >"$tmp/found"
+	sed "s,>/sys/kernel/debug/kmemleak,>>$2,; s,/sys/kernel/debug/kmemleak,$tmp/found,; s/^sleep 5/:/" "$LAB/guest/leaks" >"$tmp/tests/leaks"
+	sh "$tmp/tests/leaks"
+}
+ok "leaks: none is good" leaks '' "$tmp/scans"
+ok "leaks: ... after two scans, as the first one never reports anything" eval '[ "$(grep -cx scan "$tmp/scans")" = 2 ]'
+ok "leaks: one is not, and is printed" eval '! leaks "unreferenced object" "$tmp/scans" >"$tmp/out" && grep -q unreferenced "$tmp/out"'
+ok "leaks: nor is a kernel that can't tell" eval '! leaks "" "$tmp/no/kmemleak"'
+
 plan
