@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
+from runs import columns
+
 LAB = Path(__file__).resolve().parent
 
 
@@ -56,8 +58,8 @@ def missed(lines: list[dict[str, Any]]) -> Iterator[Missed]:
             yield Missed(line['function_name'], line['line_number'], f'{ways.count(0)} of {len(ways)} ways not taken')
 
 
-def table(functions: list[str], lines: list[dict[str, Any]]) -> Iterator[str]:
-    yield '\t'.join(('function', 'lines', 'run', 'branches', 'taken'))
+def table(functions: list[str], lines: list[dict[str, Any]]) -> Iterator[list[str]]:
+    yield ['function', 'lines', 'run', 'branches', 'taken']
     total = [0] * 4
     for function in functions:
         mine = [line for line in lines if line['function_name'] == function]
@@ -65,8 +67,8 @@ def table(functions: list[str], lines: list[dict[str, Any]]) -> Iterator[str]:
         row = [len(mine), sum(bool(line['count']) for line in mine),
                len(branches), sum(bool(branch['count']) for branch in branches)]
         total = [a + b for a, b in zip(total, row)]
-        yield '\t'.join((function, *map(str, row)))
-    yield '\t'.join(('all', *map(str, total)))
+        yield [function, *map(str, row)]
+    yield ['all', *map(str, total)]
 
 
 def reasons() -> dict[str, str]:
@@ -83,8 +85,7 @@ def main(run: Path) -> int:
     functions = (run / 'functions').read_text().split()
     source = (run / 'eventfd.c').read_text().splitlines()
     lines = [line for line in counts(run) if line['function_name'] in functions]
-    print(subprocess.run(['column', '-t', '-s', '\t'], input='\n'.join(table(functions, lines)), stdout=subprocess.PIPE,
-                         text=True, check=True).stdout)
+    print(columns(list(table(functions, lines))))
     known, unexplained = reasons(), 0
     for miss in missed(lines):
         text = source[miss.line - 1].strip()

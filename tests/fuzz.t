@@ -99,7 +99,7 @@ lines = [dict(function_name="f", line_number=1, count=3, branches=[]),
          dict(function_name="f", line_number=2, count=0, branches=[dict(count=0), dict(count=0)]),
          dict(function_name="f", line_number=3, count=3, branches=[dict(count=3), dict(count=0)])]
 assert [(m.line, m.what) for m in missed(lines)] == [(2, "never run"), (3, "1 of 2 ways not taken")]
-assert list(table(["f"], lines))[1:] == ["f\t3\t2\t4\t1", "all\t3\t2\t4\t1"]'
+assert list(table(["f"], lines))[1:] == [["f", "3", "2", "4", "1"], ["all", "3", "2", "4", "1"]]'
 printf 'lab: run gcda\n# gcda /cache/virt/kvm/eventfd.gcda\n# %s\n# %s\n# gcda: end\nlab: exit 0\n' "$(printf 'some  ' | base64)" "$(printf 'bytes.' | base64)" >"$tmp/run/results"
 ok "coverage: the guest's counts" python '
 from coverage import gcda, Path
