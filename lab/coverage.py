@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
-from runs import columns
+from runs import Unusable, columns
 
 LAB = Path(__file__).resolve().parent
 
@@ -19,10 +19,6 @@ class Missed(NamedTuple):
     function: str
     line: int
     what: str
-
-
-class Unusable(Exception):
-    pass
 
 
 def gcda(run: Path) -> bytes:
@@ -84,7 +80,7 @@ def reasons() -> dict[str, str]:
 def main(run: Path) -> int:
     functions = (run / 'functions').read_text().split()
     source = (run / 'eventfd.c').read_text().splitlines()
-    lines = [line for line in counts(run) if line['function_name'] in functions]
+    lines = [line for line in counts(run) if line.get('function_name') in functions]
     print(columns(list(table(functions, lines))))
     known, unexplained = reasons(), 0
     for miss in missed(lines):

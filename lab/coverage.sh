@@ -3,9 +3,10 @@
 # Usage: lab/coverage.sh [SCENARIO|RUN]
 #
 # Which lines of virt/kvm/eventfd.c did the tests run, and where did each of its branches
-# go?  Boot SCENARIO (default: patched-coverage), whose kernel counts that by gcov and whose job
-# ends with `gcda virt/kvm/eventfd`, or take a RUN of it that this script made, and print a table of the functions
-# that the series touch (lab/mutate.py), with what was left out below, line by line.
+# go?  Boot SCENARIO (default: patched-coverage), whose kernel counts that by gcov and
+# whose job ends with `gcda virt/kvm/eventfd`, or take a RUN of it that this script made,
+# and print a table of the functions that the series touch (lab/mutate.py), with what was
+# left out below, line by line.
 # lab/uncovered has the lines that these tests do not reach, and the reasons.
 #
 # JOB and SEED in the environment are as for lab/explore.sh and lab/run.sh.

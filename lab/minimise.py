@@ -30,12 +30,13 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable, Optional, TypeVar
 
 import reproducer
-from runs import RUNS
+from runs import RUNS, Unusable
 
 LAB = Path(__file__).resolve().parent
 # Of a run, what is booted, and how it is judged.
@@ -48,10 +49,6 @@ SIGNATURES = [r'BUG: K[A-Z]+: [\w-]+', r'(?:BUG|WARNING): \w[\w ]+', r'unreferen
               r'Assigned (?:twice|to two VMs)', r'KVM_\w+ failed', r'Test terminated by timeout']
 STEP = re.compile(r'# step ((\d+)\.[a-z-]+\.\d+\.\d+\.\d+)')
 Item = TypeVar('Item')
-
-
-class Unusable(Exception):
-    pass
 
 
 def text_of(path: Path) -> str:
@@ -159,7 +156,7 @@ class Tries:
         return self.tried[key]
 
     def steps_job(self, steps: list[str]) -> str:
-        longest = max(sum(step.startswith(f'{fuzzer}.') for step in steps) for fuzzer in range(10))
+        longest = max(Counter(step.split('.')[0] for step in steps).values())
         return self.job(STEPS=','.join(steps), ROUNDS=str(max(WORK // longest, 1)))
 
     def first_failing(self, candidates: list[list[str]]) -> Optional[list[str]]:
@@ -238,9 +235,9 @@ def main() -> int:
     if args.help:
         print((__doc__ or '').strip())
         return 0
-    if not args.run:
-        parser.error('which run?')
     try:
+        if not args.run:
+            raise Unusable('which run? (lab/minimise.py --help)')
         tries = Tries(args.run.resolve(), args.jobs)
         if args.program:
             return 0 if program_passes(tries, args.program) else 1
@@ -251,16 +248,16 @@ def main() -> int:
             say(f'the last {len(steps)} steps do not fail when they are taken alone (try another seed)')
             return 1
         steps = minimise(steps, tries.first_failing)
+        (tries.dir / 'steps').write_text(','.join(steps) + '\n')
+        (tries.dir / 'repro.syz').write_text(reproducer.syz_program(steps))
+        print('\n'.join(steps))
+        fails = try_program(tries, steps)
     except Unusable as error:
         print(f'lab: {error}', file=sys.stderr)
         return 2
     except subprocess.CalledProcessError as error:
         print(f'lab: {error.cmd[0]} failed, exit status {error.returncode}', file=sys.stderr)
         return 2
-    (tries.dir / 'steps').write_text(','.join(steps) + '\n')
-    (tries.dir / 'repro.syz').write_text(reproducer.syz_program(steps))
-    print('\n'.join(steps))
-    fails = try_program(tries, steps)
     print(f'{tries.wanted}: {len(steps)} steps, {tries.boots} boots; repro.c fails {"alike" if fails else "not"}')
     return 0 if fails else 1
 

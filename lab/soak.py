@@ -27,7 +27,7 @@ from pathlib import Path
 from statistics import linear_regression, median, quantiles
 from typing import NamedTuple
 
-from runs import columns
+from runs import Unusable, columns
 
 # What comes and goes: slabs that each CPU has at hand, workers in the pools, and what
 # a host does to a guest's time, a factor.
@@ -38,10 +38,6 @@ LEAST = 12      # samples, after warm-up
 WARM_UP = 600   # seconds
 
 Sample = dict[str, int]
-
-
-class Unusable(Exception):
-    pass
 
 
 class Part(NamedTuple):

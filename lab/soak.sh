@@ -10,8 +10,8 @@
 # A soak is an exploration of lab/explore.sh, a directory of runs/ whose name stands for
 # all that is booted.  One that was interrupted, however, goes on with the same command:
 # what was sampled counts, and another boot is for what time remains.  So does one
-# with more HOURS; given as DIR, without building anything.  In the directory, boot-N is a boot that ended by itself, and cut-N one
-# that did not.
+# with more HOURS; given as DIR, without building anything.  In the directory, boot-N
+# is a boot that ended by itself, and cut-N one that did not.
 #
 # Ends with a table of the first and the last third of each boot, what could be noise,
 # and FLAT or GROWS, see lab/soak.py; leaves it as `table`, samples.csv and soak.svg in the

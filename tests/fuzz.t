@@ -104,6 +104,21 @@ printf 'lab: run gcda\n# gcda /cache/virt/kvm/eventfd.gcda\n# %s\n# %s\n# gcda: 
 ok "coverage: the guest's counts" python '
 from coverage import gcda, Path
 assert gcda(Path("'"$tmp"'/run")) == b"some  bytes.", gcda(Path("'"$tmp"'/run"))'
+# gcov's own counts, of a file of the kernel's name.
+mkdir -p "$tmp/gcov/virt/kvm" "$tmp/covered" "$tmp/lab"
+cp "$LAB"/{coverage,runs,record}.py "$tmp/lab"
+printf 'int f(int a)\n{\n\tif (a)\n\t\treturn 1;\n\treturn 2;\n}\nint main(void) { return f(0) - 2; }\n' >"$tmp/gcov/virt/kvm/eventfd.c"
+(cd "$tmp/gcov" && gcc --coverage -c virt/kvm/eventfd.c && gcc --coverage -o program eventfd.o && ./program)
+cp "$tmp/gcov"/{virt/kvm/eventfd.c,eventfd.gcno} "$tmp/covered"
+echo f >"$tmp/covered/functions"
+{ echo "# gcda /virt/kvm/eventfd.gcda"; base64 "$tmp/gcov/eventfd.gcda" | sed 's/^/# /'; echo "# gcda: end"; } >"$tmp/covered/results"
+covered() { python3 "$tmp/lab/coverage.py" "$tmp/covered" >"$tmp/out"; }
+: >"$tmp/lab/uncovered"
+ok "coverage: what has no reason is a failure" eval '! covered && grep -qE "^f +4 +3 +2 +1$" "$tmp/out" && [ "$(grep -c "NOT IN" "$tmp/out")" = 2 ]'
+printf '# why\nf | if (a) | nobody asks\n' >"$tmp/lab/uncovered"
+ok "coverage: ... each line" eval '! covered && [ "$(grep -c "NOT IN" "$tmp/out")" = 1 ]'
+echo 'f | return 1; | nor gets it' >>"$tmp/lab/uncovered"
+ok "coverage: ... and with a reason, none" eval 'covered && grep -q "nobody asks" "$tmp/out"'
 ok "coverage: a run without" fails 2 'is no run of lab/coverage.sh' "$LAB/coverage.sh" "$tmp/run"
 ok "lab/coverage.sh --help" eval '"$LAB/coverage.sh" --help >"$tmp/help" && grep -q "Exit status 0 if all" "$tmp/help"'
 plan
