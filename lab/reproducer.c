@@ -247,6 +247,8 @@ static unused void do_reroute(int slot, unsigned int random)
 	route_without(slots[slot].gsi);
 	usleep(random_us(&random, 1000));
 	route_without(0);
+	/* What a plain irqfd de-asserted meanwhile never reached the pin. */
+	set_line(slots[slot].gsi, 0);
 	do_replace(slot, random);
 }
 
