@@ -32,7 +32,9 @@ keep()
 	lock "build-$(basename "$src")"
 	"$LAB/series.sh" checkout "$src" "$series"
 	cp "$src/$FILE" "$obj/${FILE%.c}.gcno" "$2"
-	git -C "$src" diff -U0 stock HEAD -- "$FILE" | "$LAB/mutate.py" functions "$src/$FILE" >"$2/functions"
+	git -C "$src" diff -U0 stock HEAD -- "$FILE" |
+		python3 "$LAB/mutate.py" functions "$src/$FILE" >"$2/functions.new"
+	mv "$2/functions.new" "$2/functions"
 }
 
 trap 'exit 130' INT TERM
