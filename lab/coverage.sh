@@ -7,11 +7,11 @@
 # whose job ends with `gcda virt/kvm/eventfd`, or take a RUN of it that this script made,
 # and print a table of the functions that the series touch (lab/mutate.py), with what was
 # left out below, line by line.
-# lab/uncovered has the lines that these tests do not reach, and the reasons.
+# lab/uncovered has the lines that these tests do not reach, and the reasons, one each.
 #
 # JOB and SEED in the environment are as for lab/explore.sh and lab/run.sh.
 #
-# Exit status 0 if all that was left out is in lab/uncovered, 1 if not, 2 if it was not
+# Exit status 0 if just what is in lab/uncovered was left out, 1 if not, 2 if it was not
 # possible, 130 after Ctrl-C.
 
 . "$(dirname "$0")/lib.sh"

@@ -119,6 +119,8 @@ printf '# why\nf | if (a) | nobody asks\n' >"$tmp/lab/uncovered"
 ok "coverage: ... each line" eval '! covered && [ "$(grep -c "NOT IN" "$tmp/out")" = 1 ]'
 echo 'f | return 1; | nor gets it' >>"$tmp/lab/uncovered"
 ok "coverage: ... and with a reason, none" eval 'covered && grep -q "nobody asks" "$tmp/out"'
+echo "f | nothing | it was, once" >>"$tmp/lab/uncovered"
+ok "coverage: what was reached after all is a failure" eval '! covered && grep -A 1 "^f: nothing" "$tmp/out" | grep -q "BUT REACHED"'
 ok "coverage: a run without" fails 2 'is no run of lab/coverage.sh' "$LAB/coverage.sh" "$tmp/run"
-ok "lab/coverage.sh --help" eval '"$LAB/coverage.sh" --help >"$tmp/help" && grep -q "Exit status 0 if all" "$tmp/help"'
+ok "lab/coverage.sh --help" eval '"$LAB/coverage.sh" --help >"$tmp/help" && grep -q "Exit status 0 if just" "$tmp/help"'
 plan
