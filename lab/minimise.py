@@ -46,7 +46,7 @@ WORK = 1500
 # What a failure is known by, in this order; a kernel's first.
 SIGNATURES = [r'BUG: K[A-Z]+: [\w-]+', r'(?:BUG|WARNING): \w[\w ]+', r'unreferenced object', r'Kernel panic', r'rcu: INFO: \w+',
               r'blocked for more than', r'an interrupt is lost', r'resampled \d+ times when deassigned',
-              r'Assigned (?:twice|to two VMs)', r'KVM_\w+ failed', r'Test terminated by timeout']
+              r'Assigned (?:twice|to two VMs)', r'Fuzzer \d+ does not end', r'KVM_\w+ failed', r'Test terminated by timeout']
 STEP = re.compile(r'# step ((\d+)\.[a-z-]+\.\d+\.\d+\.\d+)')
 Item = TypeVar('Item')
 

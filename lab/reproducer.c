@@ -131,22 +131,30 @@ static void set_line(uint32_t gsi, int level)
 	CHECK(ioctl(vm, KVM_IRQ_LINE, &line));
 }
 
-/* Have the guest look what it shall do, and take what is pending. */
-static unused void mask_gsi(uint32_t gsi, int on)
+/* Have the guest take what is pending. */
+static unused void kick_guest(void)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	uint32_t wanted, kicks;
+	uint32_t kicks = shared->kicks;
 
-	pthread_mutex_lock(&lock);
-	wanted = on ? shared->wanted | 1u << gsi : shared->wanted & ~(1u << gsi);
-	shared->wanted = wanted;
-	kicks = shared->kicks;
 	set_line(GSI_KICK, 1);
 	while (shared->kicks - kicks < 2)
 		usleep(50);
 	set_line(GSI_KICK, 0);
-	while (shared->masked != wanted)
-		usleep(50);
+}
+
+/* Returns when the guest has. */
+static unused void mask_gsi(uint32_t gsi, int on)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	uint32_t wanted;
+
+	pthread_mutex_lock(&lock);
+	wanted = on ? shared->wanted | 1u << gsi : shared->wanted & ~(1u << gsi);
+	shared->wanted = wanted;
+	/* Emulated CPUs may take interrupts between sti and hlt, and then halt. */
+	do {
+		kick_guest();
+	} while (shared->masked != wanted);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -247,8 +255,6 @@ static unused void do_reroute(int slot, unsigned int random)
 	route_without(slots[slot].gsi);
 	usleep(random_us(&random, 1000));
 	route_without(0);
-	/* What a plain irqfd de-asserted meanwhile never reached the pin. */
-	set_line(slots[slot].gsi, 0);
 	do_replace(slot, random);
 }
 
