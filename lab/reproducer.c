@@ -146,7 +146,7 @@ static unused void kick_guest(void)
 static unused void mask_gsi(uint32_t gsi, int on)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	uint32_t wanted;
+	uint32_t wanted, i;
 
 	pthread_mutex_lock(&lock);
 	wanted = on ? shared->wanted | 1u << gsi : shared->wanted & ~(1u << gsi);
@@ -154,6 +154,8 @@ static unused void mask_gsi(uint32_t gsi, int on)
 	/* Emulated CPUs may take interrupts between sti and hlt, and then halt. */
 	do {
 		kick_guest();
+		for (i = 0; i < 200 && shared->masked != wanted; i++)
+			usleep(50);
 	} while (shared->masked != wanted);
 	pthread_mutex_unlock(&lock);
 }
