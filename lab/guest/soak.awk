@@ -11,8 +11,9 @@
 	us[i] = field[6] + 0
 	operations++
 }
-# Of each object that there is, kmemleak has one more, or several.
-FILENAME ~ /slabinfo$/ && !/^(#|slabinfo|kmemleak_)/ {
+# Of each object that there is, kmemleak has one more, or several.  What was mapped by
+# vmalloc() is freed lazily, when it's 64 MB (lazy_max_pages(), two CPUs).
+FILENAME ~ /slabinfo$/ && !/^(#|slabinfo|kmemleak_|vmap_area)/ {
 	# Who is short of memory has others free what is in kmalloc-rcl-*.
 	if (/^kmalloc-/ && !/^kmalloc-rcl/) {
 		objects += $2
