@@ -41,7 +41,8 @@ from runs import RUNS, Unusable
 LAB = Path(__file__).resolve().parent
 # Of a run, what is booted, and how it is judged.
 BOOTED = 'kernel symbols append cpus timeout arch config built-from expect machine shift'.split()
-# How many steps a fuzzer takes in a try, at least.
+# How many steps a fuzzer takes in a try, at least, unless the run took fewer: there is a limit of time, and
+# with KASAN they are slow.
 WORK = 1500
 # What a failure is known by, in this order; a kernel's first.
 SIGNATURES = [r'BUG: K[A-Z]+: [\w-]+', r'(?:BUG|WARNING): \w[\w ]+', r'unreferenced object', r'Kernel panic', r'rcu: INFO: \w+',
@@ -157,7 +158,8 @@ class Tries:
 
     def steps_job(self, steps: list[str]) -> str:
         longest = max(Counter(step.split('.')[0] for step in steps).values())
-        return self.job(STEPS=','.join(steps), ROUNDS=str(max(WORK // longest, 1)))
+        work = min(WORK, int(self.settings.get('ROUNDS', WORK)))
+        return self.job(STEPS=','.join(steps), ROUNDS=str(max(work // longest, 1)))
 
     def first_failing(self, candidates: list[list[str]]) -> Optional[list[str]]:
         for i in range(0, len(candidates), self.jobs):
