@@ -58,6 +58,16 @@ ok "minimise: another job" fails 2 'the first command is not irqfd_fuzz_test' "$
 echo irqfd_fuzz_test -t fuzz >"$tmp/run/job"
 failed PASS '' ''
 ok "minimise: a run that passed" fails 2 'has not failed' "$LAB/minimise.py" "$tmp/run"
+failed SPLAT '[ 1.0] BUG: KASAN: slab-use-after-free in f+0x1/0x2' ''
+echo 'ROUNDS=800 irqfd_fuzz_test -t fuzz' >"$tmp/run/job"
+ok "minimise: as many steps as in the run, or 1,500" python "
+from minimise import Tries, Path
+tries = Tries(Path('$tmp/run'), 1)
+tries.must_fail()
+two = ['0.signal.1.16.1', '0.close.1.16.2', '1.close.1.17.2']
+assert 'ROUNDS=400 ' in tries.steps_job(two), tries.steps_job(two)
+tries.settings['ROUNDS'] = '9000'
+assert 'ROUNDS=750 ' in tries.steps_job(two), tries.steps_job(two)"
 ok "minimise: a program that does not compile" eval '
 	got=0; "$LAB/minimise.py" --program /dev/null "$tmp/run" 2>"$tmp/stderr" || got=$?
 	[ $got = 2 ] && [ "$(tail -n 1 "$tmp/stderr")" = "lab: gcc failed, exit status 1" ]'
