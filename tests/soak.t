@@ -7,7 +7,7 @@
 . "$(dirname "$0")/tap.sh"
 
 export LAB_CACHE=$tmp/cache LAB_RUNS=$tmp/runs PATH=$tmp/bin:$PATH
-mkdir -p "$tmp/bin" "$tmp/tests" "$tmp/proc/sys/fs" "$tmp/proc"/{1,12,13} "$LAB_RUNS"
+mkdir -p "$tmp/bin" "$tmp/tests" "$tmp/slab/kmalloc-1k" "$tmp/proc/sys/fs" "$tmp/proc"/{1,12,13} "$LAB_RUNS"
 cp -r "$TOP/lab" "$tmp/lab"
 
 # The guest: tests that say what real ones do, and files of the kernel's.
@@ -30,13 +30,15 @@ echo '33 0 9999' >"$tmp/proc/sys/fs/file-nr"
 echo init >"$tmp/proc/1/comm"
 echo kworker/0:1 | tee "$tmp/proc/12/comm" >"$tmp/proc/13/comm"
 cp "$LAB/guest/soak.awk" "$tmp/tests"
-sed "s,/proc/,$tmp/proc/,g; s,/tests/,$tmp/tests/,; s,/tmp/soak\$,$tmp/said," "$LAB/guest/soak" >"$tmp/tests/soak"
+sed "s,/proc/,$tmp/proc/,g; s,/sys/kernel/slab/,$tmp/slab/,; s,/tests/,$tmp/tests/,; s,/tmp/soak\$,$tmp/said," "$LAB/guest/soak" >"$tmp/tests/soak"
 guest()
 {
 	sh "$tmp/tests/soak" "$@"
 }
+: >"$tmp/slab/kmalloc-1k/shrink"
 all_pass
 ok "guest: a sample, of all that it should have" eval '[ "$(guest 600)" = "# soak: seconds 600 operations 18 close-us 30 worst-us 200 slab-objects 9 slab-kB 7 other-slabs-kB 23 files 33 kworkers 2" ]'
+ok "guest: ... without what CPUs have at hand" eval '[ "$(cat "$tmp/slab/kmalloc-1k/shrink")" = 1 ]'
 ok "guest: as many seconds as the command line says, or one go" eval 'lab_soak=1 guest && [ "$(grep -c fuzz "$tmp/called")" = 2 ]'
 # It comes to the fourth go if the clock does.
 goes_on()
