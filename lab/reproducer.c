@@ -50,12 +50,14 @@ struct shared {
 	uint32_t wanted;	/* GSIs, by bit, that it shall mask */
 	uint32_t masked;	/* ... that it has masked */
 	uint32_t kicks;		/* how often it was kicked */
+	uint32_t ready;		/* whether its local APIC takes interrupts */
 };
 
 asm(".pushsection .rodata\n"
     ".code32\n"
     "guest_begin:\n"
     "	movl $0x1ff, 0xfee000f0\n"		/* the local APIC: on */
+    "	movl $1, 0x400c\n"
     "1:	cli\n"
     "	movl 0x4000, %eax\n"
     "	movl %eax, %ebx\n"
@@ -500,6 +502,9 @@ static void start_guest(void)
 	set_idt_and_gdt(memory);
 	unmask_pins();
 	pthread_create(&thread, NULL, vcpu_thread, NULL);
+	/* Before, an interrupt would be lost. */
+	while (!shared->ready)
+		usleep(50);
 }
 
 @STEPS@
