@@ -30,7 +30,7 @@ echo '33 0 9999' >"$tmp/proc/sys/fs/file-nr"
 echo init >"$tmp/proc/1/comm"
 echo kworker/0:1 | tee "$tmp/proc/12/comm" >"$tmp/proc/13/comm"
 cp "$LAB/guest/soak.awk" "$tmp/tests"
-sed "s,/proc/,$tmp/proc/,g; s,/sys/kernel/slab/,$tmp/slab/,; s,/tests/,$tmp/tests/,; s,/tmp/soak\$,$tmp/said," "$LAB/guest/soak" >"$tmp/tests/soak"
+sed "s,/proc/,$tmp/proc/,g; s,/sys/kernel/slab/,$tmp/slab/,; s,/tests/,$tmp/tests/,; s,=/tmp/soak,=$tmp/said," "$LAB/guest/soak" >"$tmp/tests/soak"
 guest()
 {
 	sh "$tmp/tests/soak" "$@"
@@ -44,11 +44,12 @@ ok "guest: as many seconds as the command line says, or one go" eval 'lab_soak=1
 goes_on()
 {
 	all_pass
-	says irqfd_perf_test 0 "echo close-vm,distinct,24,1,0,5; [ \$(wc -l <$tmp/called) -lt 10 ] || echo 900.0 0 >$tmp/proc/uptime"
+	says irqfd_perf_test 0 "echo close-vm,distinct,24,1,0,5; [ \$(wc -l <$tmp/called) -lt 10 ] || { echo 900.0 0 >$tmp/proc/uptime; sed -i 's/kmalloc-1k 5/kmalloc-1k 7/' $tmp/proc/slabinfo; }"
 	guest 900 >"$tmp/out" || true
 	echo '600.50 1000.00' >"$tmp/proc/uptime"
 }
 ok "guest: ... each fourth time of all tests" eval 'goes_on && cat "$tmp/out" && grep -q " operations 77 " "$tmp/out"'
+ok "guest: ... and which cache has grown since" eval '[ "$(grep "slab " "$tmp/out")" = "# soak: slab kmalloc-1k, 1024 bytes, 2 objects more" ]'
 for broken in irqfd_fuzz_test irqfd_perf_test irqfd_resampler_irq_test irqfd_resampler_test; do
 	all_pass
 	says $broken 1 'echo it broke'
