@@ -259,6 +259,8 @@ static unused void do_reroute(int slot, unsigned int random)
 	route_without(slots[slot].gsi);
 	usleep(random_us(&random, 1000));
 	route_without(0);
+	/* That of a plain irqfd, which was only about to de-assert it. */
+	set_line(slots[slot].gsi, 0);
 	do_replace(slot, random);
 }
 
