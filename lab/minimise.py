@@ -41,8 +41,8 @@ from runs import RUNS, Unusable
 LAB = Path(__file__).resolve().parent
 # Of a run, what is booted, and how it is judged.
 BOOTED = 'kernel symbols append cpus timeout arch config built-from expect machine shift'.split()
-# How many steps a fuzzer takes in a try, at least, unless the run took fewer: there is a limit of time, and
-# with KASAN they are slow.
+# How many steps a fuzzer takes in a try, at least, unless the run's ROUNDS are fewer: there is a limit of time,
+# and with KASAN they are slow.
 WORK = 1500
 # What a failure is known by, in this order; a kernel's first.
 SIGNATURES = [r'BUG: K[A-Z]+: [\w-]+', r'(?:BUG|WARNING): \w[\w ]+', r'unreferenced object', r'Kernel panic', r'rcu: INFO: \w+',

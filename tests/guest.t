@@ -136,6 +136,7 @@ for pid in \$(cat $tmp/pids/* 2>/dev/null); do
 done
 [ -n "\$found" ]
 END
+sed "s,/proc/,$tmp/proc/,; s,/sys/,$tmp/sys/,; s/^sleep 1/:/" "$LAB/guest/shrink" >"$tmp/bin/shrink"
 chmod +x "$tmp/bin"/*
 
 # host [STATUS]: a kernel whose CPUs can go, and how tests will end.

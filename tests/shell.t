@@ -8,7 +8,7 @@ cd "$TOP"
 
 scripts=(lab/*.sh lab/{bench,check,mutate,series,vmm}/*.sh tests/*.sh tests/*.t .ci/run)
 ok "shellcheck is silent" shellcheck "${scripts[@]}"
-ok "shellcheck is silent about the guest's scripts" shellcheck -s sh lab/guest/{init,kunit,releases,holds,soak,leaks,gcda} lab/vmm/nested-init
+ok "shellcheck is silent about the guest's scripts" shellcheck -s sh lab/guest/{init,kunit,releases,holds,soak,shrink,leaks,gcda} lab/vmm/nested-init
 ok "... and about those that have local variables" shellcheck lab/guest/disturb*
 
 helps()

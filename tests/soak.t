@@ -30,7 +30,9 @@ echo '33 0 9999' >"$tmp/proc/sys/fs/file-nr"
 echo init >"$tmp/proc/1/comm"
 echo kworker/0:1 | tee "$tmp/proc/12/comm" >"$tmp/proc/13/comm"
 cp "$LAB/guest/soak.awk" "$tmp/tests"
-sed "s,/proc/,$tmp/proc/,g; s,/sys/kernel/slab/,$tmp/slab/,; s,/tests/,$tmp/tests/,; s,=/tmp/soak,=$tmp/said," "$LAB/guest/soak" >"$tmp/tests/soak"
+sed "s,/proc/,$tmp/proc/,g; s,/tests/,$tmp/tests/,; s,=/tmp/soak,=$tmp/said," "$LAB/guest/soak" >"$tmp/tests/soak"
+sed "s,/proc/,$tmp/proc/,; s,/sys/kernel/slab/,$tmp/slab/,; s/^sleep 1/:/" "$LAB/guest/shrink" >"$tmp/bin/shrink"
+chmod +x "$tmp/bin/shrink"
 guest()
 {
 	sh "$tmp/tests/soak" "$@"
