@@ -10,7 +10,8 @@ What lab/matrix.sh boots, and what came of it.
          make DIR/plan.json, with all of them, and a scenario of each that is chosen and
          possible, DIR/scenarios/CELL; print the names of these.  A WORD is a section of
          FILE, or several with commas in between, such as a cell's name; of a kind of
-         section of which no WORD is one, all count but those that are `extra`.
+         section of which no WORD is one, all count but those that are `extra`.  What a rule
+         makes `extra` is chosen by any WORD that fits, and not without one.
   left   how many of the chosen cells are DIR/done, and, from earlier DIR/times, how long
          the others will take at most, JOBS at a time
   table  what came of the chosen cells, DIR/cells/CELL.  Exit status 1 if a verdict
@@ -75,10 +76,14 @@ def set_by(cell: Cell, section: dict[str, Any], where: str) -> None:
     for name, value in section.items():
         if name in WORDS + LINES:
             cell['scenario'][name] = joined(name, cell['scenario'].get(name, ''), value)
-        elif name in ('impossible', 'extra'):
+        elif name == 'impossible':
             cell[name] = value
-        elif name not in ('title', 'when'):
+        elif name not in ('title', 'when', 'extra'):
             raise Unusable(f'what is `{name}` in [{where}]?')
+
+
+def matches(rule: dict[str, Any], place: dict[str, str]) -> bool:
+    return all(place[axis] in listed(values) for axis, values in rule['when'].items())
 
 
 def make_cell(matrix: dict[str, Any], place: dict[str, str]) -> Cell:
@@ -89,7 +94,7 @@ def make_cell(matrix: dict[str, Any], place: dict[str, str]) -> Cell:
     for axis in (name for name in matrix if name in AXES):
         set_by(cell, matrix[axis][place[axis]], f'{axis}.{place[axis]}')
     for rule in matrix.get('rule', []):
-        if all(place[axis] in listed(values) for axis, values in rule['when'].items()):
+        if matches(rule, place):
             set_by(cell, rule, 'rule')
     cell['scenario']['title'] = cell['title']
     return cell
@@ -126,7 +131,8 @@ def cells_of(matrix: dict[str, Any], words: list[str]) -> Iterator[Cell]:
     for values in itertools.product(*(matrix[axis] for axis in axes)):
         at = dict(zip(axes, values))
         cell = make_cell(matrix, {axis: at[axis] for axis in AXES})
-        yield {**cell, 'chosen': all(at[axis] in chosen[axis] for axis in AXES)}
+        by_rule = any('extra' in rule and matches(rule, at) for rule in matrix.get('rule', []))
+        yield {**cell, 'chosen': all(at[axis] in chosen[axis] for axis in AXES) and (bool(words) or not by_rule)}
 
 
 def is_due(cell: Cell) -> bool:

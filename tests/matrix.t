@@ -130,6 +130,11 @@ ok "plan: the product, but for what is impossible or extra" plan_is \
 ok "plan: words choose" plan_is "7.3.y,x86_64,plain,stock 7.3.y,x86_64,rt,stock" stock 7.3.y plain rt
 ok "plan: ... and so does the name of a cell" plan_is "7.3.y,x86_64,rt,patched" 7.3.y,x86_64,rt,patched
 ok "plan: ... but not words that nobody knows" fails 2 'lab: unknown: kassan \(one of: 7.3.y .*kasan' "$matrix" --plan kassan
+# With a rule that makes a cell extra.
+{ cat "$tmp/lab/matrix.toml"; printf '[[rule]]\nwhen = { base = "7.3.y", configuration = "kasan" }\nextra = true\n'; } >"$tmp/extra.toml"
+ok "plan: what a rule makes extra is not chosen by default" plan_is \
+	"7.3.y,x86_64,plain,stock 7.3.y,x86_64,plain,patched 6.12.y,x86_64,plain,stock 6.12.y,x86_64,kasan,stock" --file "$tmp/extra.toml"
+ok "plan: ... but by any word" plan_is "7.3.y,x86_64,plain,stock 7.3.y,x86_64,kasan,stock" --file "$tmp/extra.toml" 7.3.y stock
 ok "plan: not what is impossible, with the reason" fails 2 'lab: no such cell is possible: there is no series' "$matrix" --plan 6.12.y patched
 ok "plan: a tree is the only base" eval 'TREE=/some plan_is "tree,x86_64,plain,stock tree,x86_64,plain,patched" plain'
 ok "plan: a scenario is what the sections add up to" eval '"$matrix" --plan kasan && (
