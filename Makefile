@@ -33,7 +33,7 @@ help:
 	@echo 'make autopsy                 hang a kernel and dissect it from outside: who waits for whom; TIMES=N'
 	@echo '     SCENARIO=NAME           ... the kernel and job of that scenario instead of stock-proxy'
 	@echo 'make sweep                   how often and how soon stock kernels hang, a table; TIMES=N boots of each'
-	@echo '     CELLS="7.1.y,1,storm.." ... of those cells only, see lab/sweep.sh --help'
+	@echo '     CELLS="7.1.y,1,storm.." ... of those cells only, see lab/sweep.py --help'
 	@echo 'make kunit                   the KUnit suite, by the kernel'\''s kunit.py; ARCH=NAME: x86_64 or arm64 only'
 	@echo 'make mutants                 break the series in many ways, the tests must notice each; a table'
 	@echo '     MUTANTS="NAME..."       ... only those (of mutants/TABLE); TIMES=N repeats each boot'
@@ -77,11 +77,11 @@ test: deps
 	@tests/run.sh
 
 run: deps
-	@lab/run.sh --times $(or $(TIMES),1) $(SCENARIO)
+	@lab/run.py --times $(or $(TIMES),1) $(SCENARIO)
 
 matrix: deps
 	@$(if $(findstring arm64,$(CELLS)),lab/deps.sh $(ARM64))
-	@lab/matrix.sh $(if $(MATRIX),--file $(MATRIX)) $(if $(JOBS),--jobs $(JOBS)) $(CELLS)
+	@lab/matrix.py $(if $(MATRIX),--file $(MATRIX)) $(if $(JOBS),--jobs $(JOBS)) $(CELLS)
 
 no-regression: deps
 	@lab/no-regression.sh
@@ -98,7 +98,7 @@ autopsy: deps
 	@lab/autopsy.sh --times $(or $(TIMES),1) $(SCENARIO)
 
 sweep: deps
-	@lab/sweep.sh --times $(or $(TIMES),5) $(CELLS)
+	@lab/sweep.py --times $(or $(TIMES),5) $(CELLS)
 
 replay: deps
 ifdef GDB
@@ -109,26 +109,26 @@ else
 endif
 
 explore: deps
-	@lab/explore.sh --seeds $(or $(SEEDS),20) --jobs $(or $(JOBS),$(shell nproc)) $(or $(SCENARIO),stock-proxy)
+	@lab/explore.py --seeds $(or $(SEEDS),20) --jobs $(or $(JOBS),$(shell nproc)) $(or $(SCENARIO),stock-proxy)
 
 kunit: deps
 	@lab/kunit.sh $(ARCH)
 
 mutants: deps
-	@lab/mutants.sh --times $(or $(TIMES),1) $(MUTANTS)
+	@lab/mutants.py --times $(or $(TIMES),1) $(MUTANTS)
 
 mutate: deps
 	@lab/mutate.sh
 
 arm64: deps
 	@lab/deps.sh $(ARM64)
-	@lab/run.sh stock-arm64 patched-arm64
+	@lab/run.py stock-arm64 patched-arm64
 
 intel: deps
 	@lab/deps.sh bochs-bin=bochs bochs-term:/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so=bochs-term \
 		BIOS:/usr/share/bochs/BIOS-bochs-latest=bochsbios VGA:/usr/share/vgabios/vgabios.bin=vgabios \
 		isolinux:/usr/lib/ISOLINUX/isolinux.bin=isolinux ldlinux:/usr/lib/syslinux/modules/bios/ldlinux.c32=syslinux-common xorriso
-	@lab/run.sh intel-stock-proxy intel-proxy intel-stress intel-irq intel-kunit
+	@lab/run.py intel-stock-proxy intel-proxy intel-stress intel-irq intel-kunit
 
 vmm: deps
 	@lab/vmm.sh $(SCENARIO)

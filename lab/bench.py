@@ -1,12 +1,12 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What lab/bench.sh has measured, as tables of tab-separated cells.
+"""Usage: lab/bench.py virtual CSV             medians, in brackets the spread in per cent of them
+       lab/bench.py compare RECORDED CSV    the series' fastest times; exit status 1 if one is slower
+       lab/bench.py times CSV               medians and quartiles
+       lab/bench.py points CSV OPERATION HZ KERNEL   the same, for gnuplot
+       lab/bench.py remedies KERNEL RESULTS a line of remedies.csv, from a boot's output
 
-Usage: bench.py virtual CSV                  medians, in brackets the spread in per cent of them
-       bench.py compare RECORDED CSV         the series' fastest times; exit status 1 if one is slower
-       bench.py times CSV                    medians and quartiles
-       bench.py points CSV OPERATION HZ KERNEL   the same, for gnuplot
-       bench.py remedies KERNEL RESULTS      a line of remedies.csv, from a boot's output
+What lab/bench.sh has measured, as tables of tab-separated cells.
 
 The CSVs are virtual.csv and times.csv.  Ratios are stock's time to the kernel's.
 """

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Usage: git bisect run .../lab/bisect.sh [--times N] [--bad LIST] [--good LIST] SCENARIO
 #
-# In a kernel's git tree: boot what is checked out there, by lab/run.sh SCENARIO, N times
+# In a kernel's git tree: boot what is checked out there, by lab/run.py SCENARIO, N times
 # (default 1), each with a seed of its own, from SEED=N of the environment on, and
 # exit as git bisect wants it:
 #
@@ -54,7 +54,7 @@ verdict()
 {
 	local json status=0
 
-	json=$(SEED=$((10#${WANT_SEED:-1} + $1)) REALTIME=$WANT_REALTIME "$LAB/run.sh" --format json "$scenario") || status=$?
+	json=$(SEED=$((10#${WANT_SEED:-1} + $1)) REALTIME=$WANT_REALTIME "$LAB/run.py" --format json "$scenario") || status=$?
 	[ "$status" -le 1 ] || return "$status"
 	python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["verdict"])' <<<"$json"
 }

@@ -9,7 +9,7 @@
 # left out below, line by line.
 # lab/uncovered has the lines that these tests do not reach, and the reasons, one each.
 #
-# JOB and SEED in the environment are as for lab/explore.sh and lab/run.sh.
+# JOB and SEED in the environment are as for lab/explore.py and lab/run.py.
 #
 # Exit status 0 if just what is in lab/uncovered was left out, 1 if not, 2 if it was not
 # possible, 130 after Ctrl-C.
@@ -42,7 +42,7 @@ if [ ! -d "$dir" ]; then
 	seed=${SEED:-1}
 	status=0
 	scenario=$dir
-	dir=$("$LAB/explore.sh" --quiet --seeds "$seed-$seed" "$scenario")/seed-$seed || status=$?
+	dir=$("$LAB/explore.py" --quiet --seeds "$seed-$seed" "$scenario")/seed-$seed || status=$?
 	[ "$status" -le 1 ] && [ -d "$dir" ] || exit 2
 	say "$scenario: $(head -n 1 "$dir/verdict"), see ${dir#"$TOP"/}"
 	[ -f "$dir/functions" ] || (keep "$scenario" "$dir")

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Usage: lab/demo.sh SCENARIO...
 #
-# Run the scenarios that make the case, see lab/run.sh, then say what was seen.
+# Run the scenarios that make the case, see lab/run.py, then say what was seen.
 # Exit status 0 only if every verdict is as expected.
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
 
 status=0
-"$LAB/run.sh" "$@" || status=$?
+"$LAB/run.py" "$@" || status=$?
 
 echo
 case $status in

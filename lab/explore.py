@@ -1,108 +1,162 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What many boots say together, as a table.
+"""Usage: lab/explore.py [--seeds N|FROM-TO] [--jobs N] [--mutant NAME] SCENARIO|DIR...
+       lab/explore.py --quiet ...
 
-Usage: explore.py EXPLORATION...
-       explore.py wilson K N
+Boot each scenario (a file in lab/scenarios) in virtual time with many seeds, by
+default 20, each another schedule that can be had again, see lab/boot.sh; N boots at a time
+(default: as many as there are processors).  Print a table: each verdict other
+than PASS, k of n, the 95 % interval of its probability (Wilson's), the earliest
+time of the guest's clock at which it was seen to fail, and the median, in seconds; how many different schedules
+(results, context switches, interrupts) that was, and the seeds.
 
-An EXPLORATION is a directory of lab/explore.sh, with a run of each seed, or with
-REALTIME=1 in the environment, each boot.  Its rows:
-each verdict other than PASS, or `no failure`; in how many of all boots, with the
-95 % interval of the probability (Wilson's); the earliest time of the guest's clock
-that it was seen at, and the median, in seconds; how many schedules differ, of all boots; seeds.
+JOB=COMMAND in the environment is run instead of the scenario's job: any of
+kselftest's, see lab/boot.sh.  APPEND=PARAMETERS, CPUS=N and TREE=DIR likewise (see
+lab/run.py).  --mutant builds the kernel with mutants/NAME.patch, or any other patch,
+on top.  REALTIME=1 in the environment is N boots by the host's clock instead, with no
+seeds.
+
+--quiet: no table, but the directory of each exploration.
+
+An exploration is a directory of runs/, explore-SCENARIO-KEY, where KEY stands for
+all that is booted, and the results that are wanted; in it, seed-N is a run, for
+lab/replay.sh, or boot-N one in real time.  What is there is not booted again, so that one that was interrupted
+goes on, and one with more seeds adds to it; given as DIR, without building anything.
+
+Exit status 0 if each verdict was what the scenario expects, 1 if not, 2 if a
+boot was not possible, 130 after Ctrl-C.  A kernel that does not build leaves a run
+of its own, with that verdict, and is 2.
 """
+
 import hashlib
-import math
 import os
 import re
-import sys
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
-from statistics import median
 
-import deadlock
-from judge import badness, read
-from runs import columns
+from boots import (LAB, MACHINE, PROCESSORS, RUNS, TOLD, WANTED, Arguments, BuildError, Scenario, Unusable, at_once, boot, build, checked,
+                   count, describe, judge, load, names, new_run, patch, run_script, say, shown, verdict)
+from tally import table
 
-SEEDS_SHOWN = 8
-HEAD = ["Linux", "kernel", "verdict", "boots", "95 % interval", "earliest, s", "median, s", "schedules", "seeds"]
-
-ENDED = re.compile(r"lab: command \d+ ended, status (\d+)(.*)")
-HUNG = re.compile(r"^# Hung: .* for (\d+) ms$", re.M)
-
-
-def wilson(k: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """The interval of a probability of which n trials have shown k."""
-    if not n:
-        return 0.0, 1.0
-    p, d = k / n, 1 + z * z / n
-    mid = (p + z * z / (2 * n)) / d
-    half = z / d * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return (mid - half if k else 0.0), (mid + half if k < n else 1.0)
+# Of an exploration, what each of its runs has: the same file, or a copy.
+SAME = ('kernel', 'initramfs.cpio', 'symbols')
+COPIED = ('arch', 'config', 'built-from', 'files', *TOLD, *MACHINE, *WANTED)
+# What of the environment is instead of the scenario's.
+INSTEAD = ('JOB', 'APPEND', 'CPUS')
 
 
-def interval(k: int, n: int) -> str:
-    low, high = wilson(k, n)
-    return f"{100 * low:.0f}-{100 * high:.0f} %"
+def key(exploration: Path) -> str:
+    """Of all that is booted, and what the scenario wants of it."""
+    parts = [exploration / name for name in ('kernel', 'append', 'cpus', 'job')] + [LAB / 'boot.sh']
+    found = hashlib.sha1(b''.join(part.read_bytes() for part in parts))
+    for name in sorted(MACHINE | WANTED):
+        if (exploration / name).exists():
+            found.update(''.join(f'./{name}:{line}\n' for line in (exploration / name).read_text().splitlines()).encode())
+    for name, file in re.findall(r'^file (\S*) (\S*) ', (exploration / 'initramfs.list').read_text(), re.M):
+        found.update(f'{name}\n'.encode() + Path(file).read_bytes())
+    return found.hexdigest()[:8]
 
 
-class Run:
-    """One boot, judged."""
-
-    def __init__(self, path: Path) -> None:
-        self.seed = int(path.name.rpartition("-")[2])
-        self.verdict = (path / "verdict").read_text().split("\n", 1)[0]
-        self.results = read(path / "results")
-        lines = deadlock.split(read(path / "console"))
-        self.console = [(float(time), line) for time, line in lines if time != "?"]
-
-    def schedule(self) -> str:
-        """What few schedules have in common: results, context switches, interrupts."""
-        counts = [ended[2] for _, line in self.console if (ended := ENDED.match(line))]
-        return hashlib.sha1("\n".join([self.results, *counts]).encode()).hexdigest()
-
-    def failed_at(self) -> float | None:
-        """When that began which the kernel, or the status of a command, tells of; a
-        test that says it hung also says for how long."""
-        logged = [time for time, line in self.console if line.startswith("sysrq: Show Blocked State")]
-        hung = [int(ms) for ms in HUNG.findall(self.results)]
-        if logged and hung:
-            return logged[0] - max(hung) / 1000
-        for time, line in self.console:
-            if any(pattern.search(line) for pattern in BAD.values()):
-                return time
-            if (ended := ENDED.match(line)) and ended[1] not in ("0", "4"):
-                return time
-        return None
+def described(new: Path, scenario: Scenario, instead: dict[str, str], mutant: Path | None) -> None:
+    job = instead.get('JOB', '')
+    scenario = {**scenario, **instead, 'TITLE': ', '.join(filter(None, [scenario['TITLE'], mutant and mutant.stem, job]))}
+    if job:
+        # They are of the scenario's job.
+        scenario.update(dict.fromkeys(WANTED.values(), ''))
+    describe(new, scenario)
 
 
-def seeds_of(runs: list[Run]) -> str:
-    seeds = [str(run.seed) for run in runs[:SEEDS_SHOWN]]
-    return " ".join(seeds + ["..."] * (len(runs) > SEEDS_SHOWN))
+def prepare(name: str, runs: Path = RUNS, mutant: Path | None = None, instead: dict[str, str] | None = None) -> Path:
+    """The directory of the exploration of a scenario (of lab/scenarios, or a file): the kernel built, the guest's files
+    made, and nothing booted."""
+    scenario = load(name)
+    exploration = f"explore-{scenario['SCENARIO']}"
+    new = new_run(exploration, runs)
+    try:
+        described(new, scenario, instead or {}, mutant)
+        shutil.copy(build(new, scenario, mutant) / 'version', new)
+        boot(new, '--prepare')
+        found = runs / f'{exploration}-{key(new)}'
+        if not found.exists():
+            new.rename(found)
+    except BuildError:
+        raise
+    except Unusable:
+        shutil.rmtree(new)
+        raise
+    shutil.rmtree(new, ignore_errors=True)
+    return found
 
 
-def rows(exploration: Path, boot: str = "seed") -> list[list[str]]:
-    runs = sorted((Run(path.parent) for path in exploration.glob(f"{boot}-*/verdict")), key=lambda run: run.seed)
-    head = [(exploration / "version").read_text().strip(), (exploration / "title").read_text().strip()]
-    schedules = str(len({run.schedule() for run in runs}))
-    table = []
-    for verdict in sorted({run.verdict for run in runs} - {"PASS"}) or ["no failure"]:
-        failed = [run for run in runs if run.verdict == verdict]
-        times = [time for run in failed if (time := run.failed_at()) is not None]
-        table.append(head + [verdict, f"{len(failed)} of {len(runs)}", interval(len(failed), len(runs)),
-                             *(f"{of(times):.3f}" if times else "-" for of in (min, median)), schedules, seeds_of(failed) or "-"])
-    return table
+def kind(realtime: bool) -> str:
+    """What its runs are called, with a number: a seed, or a boot by the host's clock."""
+    return 'boot' if realtime else 'seed'
 
 
-def main(args: list[str]) -> None:
-    if args[:1] == ["wilson"]:
-        print(interval(int(args[1]), int(args[2])))
-        return
-    if not args or args[0].startswith("-"):
-        sys.exit(__doc__.strip())
-    boot = "boot" if os.environ.get("REALTIME") else "seed"
-    print(columns([HEAD, *(row for arg in args for row in rows(Path(arg), boot))]))
+def one(exploration: Path, number: int, realtime: bool = False) -> Path:
+    """A run, complete or not there."""
+    run, done = exploration / f'tmp-{number}', exploration / f'{kind(realtime)}-{number}'
+    shutil.rmtree(run, ignore_errors=True)
+    run.mkdir()
+    for name in SAME:
+        os.link(exploration / name, run / name)
+    for name in COPIED:
+        if (exploration / name).exists():
+            shutil.copy(exploration / name, run)
+    if not realtime:
+        (run / 'seed').write_text(f'{number}\n')
+    boot(run, '--again')
+    judge(run)
+    return run.rename(done)
 
 
-BAD = badness()
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def explore(exploration: Path, numbers: Iterable[int], jobs: int, realtime: bool = False) -> None:
+    """Those that are not there."""
+    def boot_one(number: int) -> None:
+        run = one(exploration, number, realtime)
+        say(f"{kind(realtime)} {number}: {verdict(run)} after {(run / 'seconds').read_text().strip()} s")
+
+    numbers = list(numbers)
+    wanted = [number for number in numbers if not (exploration / f'{kind(realtime)}-{number}').is_dir()]
+    said = f'{kind(realtime)}s {numbers[0]} to {numbers[-1]}' if numbers else 'no boots'
+    say(f'{shown(exploration)}: {len(wanted)} of {said} are to be run, {jobs} at a time')
+    if at_once(jobs, boot_one, wanted):
+        raise Unusable('some boots were not possible (see above)')
+
+
+def is_as_expected(exploration: Path, realtime: bool) -> bool:
+    """All boots that there are."""
+    expected = (exploration / 'expect').read_text().strip()
+    return all(verdict(file.parent) == expected for file in exploration.glob(f'{kind(realtime)}-*/verdict'))
+
+
+def directory(name: str, mutant: Path | None, instead: dict[str, str]) -> Path:
+    if (Path(name) / 'initramfs.cpio').is_file():
+        return Path(name).resolve()
+    return prepare(name, RUNS, mutant, instead)
+
+
+def main(argv: list[str]) -> int:
+    arguments = Arguments(__doc__)
+    arguments.add_argument('--seeds', type=checked('([0-9]{1,9}-)?[0-9]{1,9}', '--seeds needs N or FROM-TO'), default='20')
+    arguments.add_argument('--jobs', type=count('--jobs'), default=PROCESSORS)
+    arguments.add_argument('--mutant', type=patch('--mutant'))
+    arguments.add_argument('--quiet', action='store_true')
+    arguments.add_argument('scenarios', nargs='*')
+    options = arguments.parse_args(argv)
+    if not options.scenarios:
+        raise Unusable(f"which scenario? (of: {names(LAB / 'scenarios')})")
+    first, last = map(int, options.seeds.split('-') if '-' in options.seeds else (1, options.seeds))
+    realtime = bool(os.environ.get('REALTIME'))
+    instead = {name: os.environ[name] for name in INSTEAD if os.environ.get(name)}
+    explorations = []
+    for name in options.scenarios:
+        explorations.append(directory(name, options.mutant, instead))
+        explore(explorations[-1], range(first, last + 1), options.jobs, realtime)
+    print('\n'.join(map(str, explorations)) if options.quiet else table(explorations, kind(realtime)))
+    return 0 if all(is_as_expected(exploration, realtime) for exploration in explorations) else 1
+
+
+if __name__ == '__main__':
+    run_script(main)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Usage: lab/lava-run.sh SCENARIO|RUN...
 #
-# Boot each RUN (of lab/run.sh) once more, as a job of `lab/results.py lava`, by lava-run, which is
+# Boot each RUN (of lab/run.py) once more, as a job of `lab/results.py lava`, by lava-run, which is
 # what LAVA's dispatchers run, on the device that LAVA's server would make of its template
 # for QEMU; a SCENARIO is run first.  End with a table: the lab's verdict, LAVA's, as
 # lab/lava.py reads it, and why.
@@ -45,7 +45,7 @@ run_of()
 {
 	local json status=0
 
-	json=$("$LAB/run.sh" --format json "$1") || status=$?
+	json=$("$LAB/run.py" --format json "$1") || status=$?
 	[ "$status" -le 1 ] || return "$status"
 	python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["path"])' <<<"$json"
 }

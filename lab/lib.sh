@@ -31,9 +31,6 @@ esac
 WANT_REALTIME=${REALTIME:-} WANT_SEED=${SEED:-}
 [[ $WANT_SEED =~ ^[0-9]{0,9}$ ]] || { printf 'lab: SEED=%s is no number\n' "$WANT_SEED" >&2; exit 2; }
 
-# What the runs of an exploration are called, with a number: a seed, or a boot in real time.
-if [ -n "$WANT_REALTIME" ]; then BOOT=boot; else BOOT=seed; fi
-
 # Elapsed time counts from the first script of a chain.
 export LAB_T0=${LAB_T0:-$(date +%s)}
 
@@ -146,18 +143,6 @@ copy_kernel()
 	cp "$1/System.map" "$2/symbols"
 	! grep -q '^CONFIG_DEBUG_INFO=y' "$1/.config" || cp "$1/vmlinux" "$2"
 	cp "$1/usr/gen_init_cpio" "$2"
-}
-
-# verdicts EXPLORATION: of its boots by the clock that the user wants, a line each, see lab/explore.sh.
-verdicts()
-{
-	find "$1" -path "*/$BOOT-*/verdict" -exec head -qn 1 {} +
-}
-
-# clock RUN: for people to read.
-clock()
-{
-	if [ -f "$1/seed" ]; then echo "seed $(cat "$1/seed")"; else echo "real time"; fi
 }
 
 # columns: a table, plain text, as wide as it needs to be, of tab-separated lines.

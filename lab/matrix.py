@@ -1,159 +1,44 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Usage: lab/matrix.py plan FILE DIR [WORD...]
-       lab/matrix.py left DIR JOBS
-       lab/matrix.py table DIR
+"""Usage: lab/matrix.py [--file FILE] [--jobs N] [--plan|--table] [WORD...]
 
-What lab/matrix.sh boots, and what came of it.
+Boot the kernels of FILE (default: lab/matrix.toml), each base x architecture x
+configuration x kernel, stock and with series, N cells at a time (default: as many as
+there are processors), and print a table of the verdicts, with the reason for what
+can't be, in runs/matrix/table, too.  Progress says how long it will take, from how long earlier
+cells took.
 
-  plan   of the cells of FILE (lab/matrix.toml says what it has), choose those of the WORDs,
-         make DIR/plan.json, with all of them, and a scenario of each that is chosen and
-         possible, DIR/scenarios/CELL; print the names of these.  A WORD is a section of
-         FILE, or several with commas in between, such as a cell's name; of a kind of
-         section of which no WORD is one, all count but those that are `extra`.  What a rule
-         makes `extra` is chosen by any WORD that fits, and not without one.
-  left   how many of the chosen cells are DIR/done, and, from earlier DIR/times, how long
-         the others will take at most, JOBS at a time
-  table  what came of the chosen cells, DIR/cells/CELL.  Exit status 1 if a verdict
-         is not the expected one, 2 if a cell was not run
+A WORD chooses: it is a base, an architecture, a configuration, a kernel, or several with
+commas in between, such as a cell of the table: `7.3.y kcsan`, `6.18.y,x86_64,proxy,stock`.
+With TREE=DIR in the environment, kernels come from that tree, which is the only base
+then; with SERIES=SPEC, patched ones have that, see lab/run.py.  REALTIME=1 is for all
+of them to run by the host's clock.
 
-With TREE=DIR in the environment, the only base is `tree`, else all others are.
+Only what has changed is built and booted again, so that what was interrupted goes on:
+a cell is an exploration with one boot, see lab/explore.py, in runs/matrix, and
+runs/matrix/cells/CELL leads to its last run, one like any other.
+
+--plan   print the chosen cells, and do nothing else
+--table  print the table of what was run already
+
+Exit status 0 if each verdict is what FILE expects, 1 if not, 2 if a cell could not be
+run, 130 after Ctrl-C.
 """
 
+import fcntl
 import itertools
 import json
 import os
-import shlex
 import statistics
-import sys
-import tomllib
+import threading
+import time
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
-from runs import LAB, Unusable, columns, load_one
-
-AXES = ('base', 'architecture', 'configuration', 'kernel')
-# A scenario's variables; those of the second have lines, those of the first words.
-WORDS = ('base', 'patched', 'configs', 'cpus', 'append', 'timeout', 'realtime', 'expect')
-LINES = ('job', 'results', 'may_skip', 'may_fail')
-VERDICTS = ('PASS', 'DEADLOCK', 'SPLAT', 'FAIL', 'SKIP', 'TIMEOUT')
-Cell = dict[str, Any]
-
-
-# The file
-
-def read_file(file: Path) -> dict[str, Any]:
-    try:
-        matrix = tomllib.loads(file.read_text())
-    except tomllib.TOMLDecodeError as error:
-        raise Unusable(f'{file}: {error}') from error
-    if missing := [name for name in ('cell', *AXES) if not isinstance(matrix.get(name), dict) or not matrix[name]]:
-        raise Unusable(f'{file} has no [{missing[0]}] (lab/matrix.toml has)')
-    if unknown := set(matrix) - {'cell', 'rule', *AXES}:
-        raise Unusable(f'{file}: what is [{min(unknown)}]?')
-    for rule in matrix.get('rule', []):
-        for axis, values in rule.get('when', {}).items():
-            if unknown := set(listed(values)) - set(matrix.get(axis, {})):
-                # A copy that was cut down may still have rules for what is gone.
-                if file.samefile(LAB / 'matrix.toml') or axis not in AXES:
-                    raise Unusable(f'{file}: a rule is for the {axis} {min(unknown)}, which is not there')
-    return matrix
-
-
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def joined(name: str, old: str, new: Any) -> str:
-    """A text that begins with `+` is added to the old one."""
-    text = str(new)
-    if not text.startswith('+'):
-        return text.strip()
-    return ('\n' if name in LINES else ' ').join(filter(None, [old, text[1:].strip()]))
-
-
-def set_by(cell: Cell, section: dict[str, Any], where: str) -> None:
-    for name, value in section.items():
-        if name in WORDS + LINES:
-            cell['scenario'][name] = joined(name, cell['scenario'].get(name, ''), value)
-        elif name == 'impossible':
-            cell[name] = value
-        elif name not in ('title', 'when', 'extra'):
-            raise Unusable(f'what is `{name}` in [{where}]?')
-
-
-def matches(rule: dict[str, Any], place: dict[str, str]) -> bool:
-    return all(place[axis] in listed(values) for axis, values in rule['when'].items())
-
-
-def make_cell(matrix: dict[str, Any], place: dict[str, str]) -> Cell:
-    titles = [matrix[axis][place[axis]].get('title', place[axis]) for axis in ('kernel', 'configuration')]
-    cell: Cell = {'name': ','.join(place.values()), **place, 'title': ', '.join(titles), 'impossible': None,
-                  'scenario': {'base': place['base'], 'arch': place['architecture']}}
-    set_by(cell, matrix['cell'], 'cell')
-    for axis in (name for name in matrix if name in AXES):
-        set_by(cell, matrix[axis][place[axis]], f'{axis}.{place[axis]}')
-    for rule in matrix.get('rule', []):
-        if matches(rule, place):
-            set_by(cell, rule, 'rule')
-    cell['scenario']['title'] = cell['title']
-    return cell
-
-
-def check(cell: Cell) -> None:
-    """A typo must not cost the builds of the cells before it."""
-    scenario = cell['scenario']
-    for kind, names in (('bases', [scenario['base']]), ('configs', scenario['configs'].split())):
-        if unknown := [name for name in names if not (LAB / kind / name).is_file()]:
-            raise Unusable(f'{cell["name"]}: {unknown[0]} is not in lab/{kind}')
-    if scenario['expect'] not in VERDICTS or not scenario.get('job') or not scenario['timeout'].isdigit():
-        raise Unusable(f'{cell["name"]}: it needs a job, a timeout, and a verdict to expect')
-
-
-def chosen_values(matrix: dict[str, Any], words: list[str]) -> dict[str, set[str]]:
-    """Of each axis."""
-    words = [part for word in words for part in word.split(',')]
-    if unknown := [word for word in words if not any(word in matrix[axis] for axis in AXES)]:
-        raise Unusable(f'unknown: {unknown[0]} (one of: {" ".join(name for axis in AXES for name in matrix[axis])})')
-    chosen = {}
-    for axis in AXES:
-        named = {word for word in words if word in matrix[axis]}
-        chosen[axis] = named or {name for name, section in matrix[axis].items() if not section.get('extra')}
-    tree = bool(os.environ.get('TREE'))
-    chosen['base'] = {base for base in (['tree'] if tree else chosen['base']) if base in matrix['base'] and (base == 'tree') == tree}
-    return chosen
-
-
-def cells_of(matrix: dict[str, Any], words: list[str]) -> Iterator[Cell]:
-    """In an order in which the kernels of one base and series follow each other."""
-    chosen = chosen_values(matrix, words)
-    axes = ('base', 'architecture', 'kernel', 'configuration')
-    for values in itertools.product(*(matrix[axis] for axis in axes)):
-        at = dict(zip(axes, values))
-        cell = make_cell(matrix, {axis: at[axis] for axis in AXES})
-        by_rule = any('extra' in rule and matches(rule, at) for rule in matrix.get('rule', []))
-        yield {**cell, 'chosen': all(at[axis] in chosen[axis] for axis in AXES) and (bool(words) or not by_rule)}
-
-
-def is_due(cell: Cell) -> bool:
-    return cell['chosen'] and not cell['impossible']
-
-
-def plan(file: Path, top: Path, words: list[str]) -> str:
-    matrix = read_file(file)
-    cells = list(cells_of(matrix, words))
-    due = [cell for cell in cells if is_due(cell)]
-    if not due:
-        raise Unusable('no such cell is possible' + ''.join(f': {cell["impossible"]}' for cell in cells if cell['chosen'])[:200])
-    (top / 'scenarios').mkdir(parents=True, exist_ok=True)
-    for cell in due:
-        check(cell)
-        lines = [f'{name.upper()}={shlex.quote(value)}\n' for name, value in cell['scenario'].items()]
-        (top / 'scenarios' / cell['name']).write_text(''.join(lines))
-    titles = {axis: {name: section.get('title', name) for name, section in matrix[axis].items()} for axis in AXES}
-    (top / 'plan.json').write_text(json.dumps({'titles': titles, 'cells': cells}, indent=1) + '\n')
-    return '\n'.join(cell['name'] for cell in due)
-
+import explore
+from boots import LAB, PROCESSORS, RUNS, Arguments, BuildError, Unusable, at_once, complain, count, run_script, say, shown
+from cells import AXES, Cell, is_due, plan
+from runs import columns, load_one
 
 # What came of it
 
@@ -195,6 +80,7 @@ def done_of(top: Path) -> set[str]:
 
 
 def left(top: Path, jobs: int) -> str:
+    """How many of the chosen cells are done, and, from earlier times, how long the others will take at most."""
     due = [cell for cell in planned(top)['cells'] if is_due(cell)]
     done = done_of(top) & {cell['name'] for cell in due}
     lines = (top / 'times').read_text().splitlines() if (top / 'times').exists() else []
@@ -250,27 +136,89 @@ def overview(top: Path) -> dict[str, Any]:
     return {'bases': values['base'], 'rows': rows, 'ran': len(ran), 'good': sum(cell['good'] for cell in ran)}
 
 
-def main(argv: list[str]) -> int:
-    if '-h' in argv or '--help' in argv:
-        print(__doc__.strip())
-        return 0
-    status = 0
-    try:
-        match argv[1:]:
-            case ['plan', file, top, *words]:
-                print(plan(Path(file), Path(top), words))
-            case ['left', top, jobs]:
-                print(left(Path(top), int(jobs)))
-            case ['table', top]:
-                text, status = table(Path(top))
-                print(text)
-            case _:
-                raise Unusable('what to do? (lab/matrix.py --help)')
-    except (Unusable, OSError) as error:
-        print(f'lab: {error}', file=sys.stderr)
-        return 2
+# Running it
+
+class Matrix:
+    def __init__(self, top: Path, cells: list[Cell], jobs: int):
+        self.top, self.cells, self.jobs = top, cells, jobs
+        self.told = threading.Lock()
+
+    def boot(self, cell: Cell) -> Path | None:
+        """Its run; what does not build is one of its own."""
+        realtime = bool(os.environ.get('REALTIME') or cell['scenario'].get('realtime'))
+        try:
+            exploration = explore.prepare(str(self.top / 'scenarios' / cell['name']), self.top)
+            explore.explore(exploration, [1], 1, realtime)
+        except BuildError as error:
+            complain(error)
+            return error.run
+        except Unusable as error:
+            # Never mind what becomes of it, others are to follow.
+            complain(error)
+            return None
+        return exploration / f'{explore.kind(realtime)}-1'
+
+    def one(self, cell: Cell) -> None:
+        name, start = cell['name'], int(time.time())
+        run, link = self.boot(cell), self.top / 'cells' / cell['name']
+        link.unlink(missing_ok=True)
+        if not run:
+            return
+        link.symlink_to(Path('..') / run.relative_to(self.top))
+        took = int(time.time()) - start
+        with self.told:
+            # How long it takes to find that there is nothing to do tells nothing.
+            if (run / 'results.json').stat().st_mtime >= start:
+                with (self.top / 'times').open('a') as times:
+                    times.write(f'{name} {took}\n')
+            with (self.top / 'done').open('a') as done:
+                done.write(f'{name}\n')
+            say(f"{name}: {load_one(run)['verdict']}, expected {cell['scenario']['expect']}, {took} s; {left(self.top, self.jobs)}")
+
+    def run(self) -> None:
+        (self.top / 'done').write_text('')
+        say(f'{len(self.cells)} cells, {self.jobs} at a time; {left(self.top, self.jobs)}')
+        at_once(self.jobs, self.one, self.cells)
+
+
+def report(top: Path) -> int:
+    text, status = table(top)
+    (top / 'table').write_text(text + '\n')
+    print(text)
     return status
 
 
+def main(argv: list[str]) -> int:
+    arguments = Arguments(__doc__ or '')
+    arguments.add_argument('--file', type=Path, default=LAB / 'matrix.toml')
+    arguments.add_argument('--jobs', type=count('--jobs'), default=PROCESSORS)
+    arguments.add_argument('--plan', action='store_true')
+    arguments.add_argument('--table', action='store_true')
+    arguments.add_argument('words', nargs='*')
+    options = arguments.parse_args(argv)
+    if not options.file.is_file():
+        raise Unusable(f"no file '{options.file}' (copy lab/matrix.toml)")
+    top = RUNS / 'matrix'
+    (top / 'cells').mkdir(parents=True, exist_ok=True)
+    # Until the end of this script.
+    only_one = os.open(top, os.O_RDONLY)
+    try:
+        fcntl.flock(only_one, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Unusable(f'another make matrix runs in {shown(top)} (wait, or set LAB_RUNS=DIR)') from error
+    cells = plan(options.file, top, options.words)
+    if options.plan:
+        print('\n'.join(cell['name'] for cell in cells))
+        return 0
+    try:
+        if not options.table:
+            Matrix(top, cells, options.jobs).run()
+    except BaseException:
+        # Whatever the end is, what there is.
+        report(top)
+        raise
+    return report(top)
+
+
 if __name__ == '__main__':
-    sys.exit(main(sys.argv))
+    run_script(main)

@@ -1,9 +1,9 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Usage: lab/minimise.py [--jobs N] RUN
        lab/minimise.py --program FILE.c RUN
 
-RUN is a run of irqfd_fuzz_test that failed, in virtual time (of lab/explore.sh, lab/run.sh).  Find few of
+RUN is a run of irqfd_fuzz_test that failed, in virtual time (of lab/explore.py, lab/run.py).  Find few of
 its steps that fail alike when they are taken over and over again, on the same kernel with the same seed:
 delta debugging, each try a boot, N at a time (default: as many as there are processors).
 
@@ -23,22 +23,20 @@ tried, 130 after Ctrl-C.
 With --program, boot the kernel of RUN once, any run in virtual time, with that program, a repro.c say, and
 print what came of it.  Exit status 0 if that is PASS, 1 if not."""
 
-import argparse
 import hashlib
 import os
 import re
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable, Optional, TypeVar
 
+import explore
 import reproducer
-from runs import RUNS, Unusable
+from boots import PROCESSORS, RUNS, Arguments, Unusable, call, count, run_script, say
 
-LAB = Path(__file__).resolve().parent
 # Of a run, what is booted, and how it is judged.
 BOOTED = 'kernel symbols append cpus timeout arch config built-from expect machine shift'.split()
 # How many steps a fuzzer takes in a try, at least, unless the run's ROUNDS are fewer: there is a limit of time,
@@ -90,7 +88,7 @@ class Tries:
         self.run, self.jobs = run, jobs
         for name in ('seed', 'initramfs.cpio', 'verdict'):
             if not (run / name).exists():
-                raise Unusable(f'{run} is no run in virtual time (of lab/explore.sh, say)')
+                raise Unusable(f'{run} is no run in virtual time (of lab/explore.py, say)')
         self.seed = (run / 'seed').read_text().strip()
         self.dir = RUNS / f'minimal-{run.parent.name}-{run.name}'
         self.boots = 0
@@ -137,10 +135,8 @@ class Tries:
         """Returns the run."""
         directory = self.dir / f'try-{hashlib.sha1(job.encode()).hexdigest()[:8]}'
         self.prepare(directory, job, extra)
-        subprocess.run(['setpriv', '--pdeathsig', 'TERM', '--', str(LAB / 'explore.sh'), '--one', str(directory), self.seed],
-                       stderr=subprocess.DEVNULL, check=True)
         self.boots += 1
-        return directory / f'seed-{self.seed}'
+        return explore.one(directory, int(self.seed))
 
     def outcome(self, job: str) -> str:
         """The signature of a boot; of one that failed alike, the run is kept."""
@@ -194,15 +190,12 @@ class Tries:
                 for step in [step for step, of in steps if of == fuzzer][-32:]]
 
 
-def say(what: str) -> None:
-    print(f'lab: {what}', file=sys.stderr)
-
-
 def boot_program(tries: Tries, source: Path, others: list[str]) -> Path:
     """Returns the run of a C program, and of commands after it."""
     tries.dir.mkdir(parents=True, exist_ok=True)
     program = tries.dir / source.stem
-    subprocess.run(['gcc', '-O2', '-Wall', '-Werror', '-pthread', '-static', '-o', str(program), str(source)], check=True)
+    if call('gcc', '-O2', '-Wall', '-Werror', '-pthread', '-static', '-o', program, source)[0]:
+        raise Unusable(f'{source} does not compile')
     run = tries.boot('\n'.join([source.stem, *others]) + '\n', program)
     program.unlink()
     kept = tries.dir / 'program'
@@ -227,45 +220,31 @@ def program_passes(tries: Tries, source: Path) -> bool:
     return verdict == 'PASS'
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(usage='lab/minimise.py [--jobs N] RUN', add_help=False)
-    parser.add_argument('--program', type=Path)
-    parser.add_argument('-h', '--help', action='store_true')
-    parser.add_argument('--jobs', type=int, default=os.cpu_count())
-    parser.add_argument('run', type=Path, nargs='?')
-    args = parser.parse_args()
-    if args.help:
-        print((__doc__ or '').strip())
-        return 0
-    try:
-        if not args.run:
-            raise Unusable('which run? (lab/minimise.py --help)')
-        tries = Tries(args.run.resolve(), args.jobs)
-        if args.program:
-            return 0 if program_passes(tries, args.program) else 1
-        tries.must_fail()
-        say(f'{tries.wanted}: {tries.dir}')
-        steps = tries.last_steps()
-        if tries.outcome(tries.steps_job(steps)) != tries.wanted:
-            say(f'the last {len(steps)} steps do not fail when they are taken alone (try another seed)')
-            return 1
-        steps = minimise(steps, tries.first_failing)
-        (tries.dir / 'steps').write_text(','.join(steps) + '\n')
-        (tries.dir / 'repro.syz').write_text(reproducer.syz_program(steps))
-        print('\n'.join(steps))
-        fails = try_program(tries, steps)
-    except Unusable as error:
-        print(f'lab: {error}', file=sys.stderr)
-        return 2
-    except subprocess.CalledProcessError as error:
-        print(f'lab: {error.cmd[0]} failed, exit status {error.returncode}', file=sys.stderr)
-        return 2
+def main(argv: list[str]) -> int:
+    arguments = Arguments(__doc__ or '')
+    arguments.add_argument('--program', type=Path)
+    arguments.add_argument('--jobs', type=count('--jobs'), default=PROCESSORS)
+    arguments.add_argument('run', type=Path, nargs='?')
+    args = arguments.parse_args(argv)
+    if not args.run:
+        raise Unusable('which run? (lab/minimise.py --help)')
+    tries = Tries(args.run.resolve(), args.jobs)
+    if args.program:
+        return 0 if program_passes(tries, args.program) else 1
+    tries.must_fail()
+    say(f'{tries.wanted}: {tries.dir}')
+    steps = tries.last_steps()
+    if tries.outcome(tries.steps_job(steps)) != tries.wanted:
+        say(f'the last {len(steps)} steps do not fail when they are taken alone (try another seed)')
+        return 1
+    steps = minimise(steps, tries.first_failing)
+    (tries.dir / 'steps').write_text(','.join(steps) + '\n')
+    (tries.dir / 'repro.syz').write_text(reproducer.syz_program(steps))
+    print('\n'.join(steps))
+    fails = try_program(tries, steps)
     print(f'{tries.wanted}: {len(steps)} steps, {tries.boots} boots; repro.c fails {"alike" if fails else "not"}')
     return 0 if fails else 1
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run_script(main)

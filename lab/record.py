@@ -3,7 +3,7 @@
 
 Its format is lab/results.schema.json.  lab/judge.py writes it; lab/results.py, lab/kcidb.py,
 lab/lava.py and lab/report.py make everything else of it, so that nobody else has
-to know which files lab/run.sh, lab/build.sh and lab/boot.sh leave in a run.
+to know which files lab/run.py, lab/build.sh and lab/boot.sh leave in a run.
 """
 
 import json

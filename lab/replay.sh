@@ -3,7 +3,7 @@
 # Usage: lab/replay.sh [--times N] RUN
 #        lab/replay.sh --gdb [SECONDS] RUN
 #
-# Boot a run in virtual time (a directory of lab/run.sh, lab/explore.sh, ...) again, N times,
+# Boot a run in virtual time (a directory of lab/run.py, lab/explore.py, ...) again, N times,
 # by the same command, kernel and files, and say whether the outcome, i.e. the
 # verdict, and what the tests print, is the same to the byte, and the console, too.
 # With one CPU, QEMU has recorded at which instruction each interrupt came, as to count
@@ -38,7 +38,7 @@ case ${1:-} in
 esac
 [ $# = 1 ] || die "which run?" "lab/replay.sh --help"
 old=${1%/}
-[ -f "$old/seed" ] || die "$old is no run in virtual time" "of lab/run.sh, say"
+[ -f "$old/seed" ] || die "$old is no run in virtual time" "of lab/run.py, say"
 for file in kernel initramfs.cpio qemu-command verdict; do
 	[ -s "$old/$file" ] || die "no $file in $old"
 done

@@ -20,7 +20,7 @@ from typing import Any, Iterator
 
 import jinja2
 
-import explore
+import tally
 import matrix as kernels
 from runs import LAB, RUNS, Run, Unusable, clock, is_expected, leaves, load, name
 
@@ -88,10 +88,10 @@ def configurations(top: Path) -> dict[str, Any] | None:
 
 
 def explorations(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """(directory, cells, seeds) of each row of lab/explore.sh's tables."""
+    """(directory, cells, seeds) of each row of lab/explore.py's tables."""
     for path in sorted(top.glob('explore-*')):
         if any(path.glob('seed-*/verdict')):
-            for *cells, seeds in explore.rows(path):
+            for *cells, seeds in tally.rows(path):
                 yield path.name, cells, seeds.split(' ')
 
 

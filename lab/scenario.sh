@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2034 # what is set here is used by others
-# What a scenario means: which series of patches, and what lab/boot.sh and lab/judge.py
-# are told of it.  Sourced by lib.sh, never run.
+# What a scenario means, and which series of patches it names.  Sourced by lib.sh, never
+# run; lab/boots.py has it, too.
 
 # all_series_of_base BASE: the names of its series, directories of patches/.
 all_series_of_base()
@@ -108,39 +108,4 @@ describe_run()
 	echo "$3" >"$1/append"
 	echo "$4" >"$1/cpus"
 	echo "$5" >"$1/timeout"
-}
-
-# describe_scenario RUN: whose run it is, for those who read lab/judge.py's results,
-# and, unless it's QEMU's, the machine, for lab/boot.sh.
-describe_scenario()
-{
-	echo "$SCENARIO" >"$1/scenario"
-	echo "$TITLE" >"$1/title"
-	echo "$EXPECT" >"$1/expect"
-	[ -z "$MACHINE" ] || echo "$MACHINE" >"$1/machine"
-}
-
-# describe_expected RUN: what the scenario tells lab/judge.py of its results.
-describe_expected()
-{
-	[ -z "$RESULTS" ] || printf '%s\n' "$RESULTS" >"$1/must-match"
-	[ -z "$MAY_FAIL" ] || printf '%s\n' "$MAY_FAIL" >"$1/may-fail"
-	[ -z "$MAY_SKIP" ] || printf '%s\n' "$MAY_SKIP" >"$1/may-skip"
-	[ -z "$MAY_SAY" ] || printf '%s\n' "$MAY_SAY" >"$1/may-say"
-}
-
-# describe_files RUN: what the scenario's FILES has for the guest, see lab/boot.sh.
-describe_files()
-{
-	[ -z "$FILES" ] || "$LAB/$FILES/files.sh" >"$1/files"
-}
-
-# set_clock RUN N REALTIME: of the Nth boot, from 0 on, virtual time with a seed of its
-# own, as fast as the scenario's SHIFT says; but for the host's, if the user wants that,
-# or if REALTIME isn't empty and the user does not ask for a seed.
-set_clock()
-{
-	[ -z "$WANT_REALTIME" ] && [[ -z $3 || -n $WANT_SEED ]] || return 0
-	echo $((10#${WANT_SEED:-1} + $2)) >"$1/seed"
-	[ -z "${SHIFT:-}" ] || echo "$SHIFT" >"$1/shift"
 }

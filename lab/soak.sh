@@ -7,7 +7,7 @@
 # VMs come and go until the time is over, and samples after each go the slabs, open
 # files, kworkers, and how long it takes to close a VM, see lab/guest/soak.
 #
-# A soak is an exploration of lab/explore.sh, a directory of runs/ whose name stands for
+# A soak is an exploration of lab/explore.py, a directory of runs/ whose name stands for
 # all that is booted.  One that was interrupted, however, goes on with the same command:
 # what was sampled counts, and another boot is for what time remains.  So does one
 # with more HOURS; given as DIR, without building anything.  In the directory, boot-N
@@ -18,7 +18,7 @@
 # directory.
 #
 # --mutant builds the kernel with mutants/NAME.patch, or any other patch, on top.  TREE,
-# SERIES, CPUS and APPEND in the environment are as for lab/explore.sh.
+# SERIES, CPUS and APPEND in the environment are as for lab/explore.py.
 #
 # Exit status 0 if all is flat and all boots passed, 1 if not, or if it was too short to
 # tell, 2 if a boot was not possible, 130 after Ctrl-C.
@@ -48,7 +48,7 @@ SLACK=900
 explore()
 {
 	# In the background, as a trap waits for what is not.
-	setpriv --pdeathsig TERM -- "$LAB/explore.sh" --quiet --jobs 1 "$@" >"$tmp" &
+	setpriv --pdeathsig TERM -- "$LAB/explore.py" --quiet --jobs 1 "$@" >"$tmp" &
 	explorer=$!
 }
 
@@ -61,7 +61,7 @@ finished()
 	[ "$status" -le 1 ] || exit "$status"
 }
 
-# keep_cut: lab/explore.sh would remove what is left of a boot that did not end.
+# keep_cut: lab/explore.py would remove what is left of a boot that did not end.
 keep_cut()
 {
 	local cut run
@@ -142,7 +142,7 @@ lock "soak-${dir##*-}"
 keep_cut
 while remaining=$((wanted - $("$LAB/soak.py" --seconds "$dir"))) && [ "$remaining" -gt 0 ]; do
 	boot
-	verdicts "$dir" | grep -qvx PASS && break
+	find "$dir" -path '*/boot-*/verdict' -exec head -qn 1 {} + | grep -qvx PASS && break
 done
 "$LAB/soak.py" "$dir" >"$tmp" || [ $? = 1 ] || exit 2
 plot

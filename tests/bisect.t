@@ -10,7 +10,7 @@ export LAB_CACHE=$tmp/cache LAB_RUNS=$tmp/runs
 cp -r "$LAB" "$tmp/lab"
 bisect=$tmp/lab/bisect.sh tree=$tmp/linux
 # The Nth line of the tree's file `verdicts` is what seed N gets; the last counts for the rest.
-cat >"$tmp/lab/run.sh" <<'END'
+cat >"$tmp/lab/run.py" <<'END'
 #!/bin/bash
 [ "$1 $2" = '--format json' ] || exit 2
 echo "$SEED ${REALTIME:-} $3" >>"$LAB_RUNS/../../boots"

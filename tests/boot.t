@@ -133,12 +133,12 @@ END
 printf '#!/bin/sh\necho %s\n' "$tmp" >"$tmp/lab/build.sh"
 echo 6.99 >"$tmp/version"
 ok "run: what a scenario wants of the results is there for the judge" eval '
-	LAB_RUNS=$tmp/wants "$tmp/lab/run.sh" wants && grep -qxF "^lab: done" "$tmp"/wants/*/must-match &&
+	LAB_RUNS=$tmp/wants "$tmp/lab/run.py" wants && grep -qxF "^lab: done" "$tmp"/wants/*/must-match &&
 	[ "$(wc -l <"$tmp"/wants/*/must-match)" = 2 ]'
 ok "run: ... and the machine, for the boot" eval 'sed "\$ a MACHINE=bochs" "$tmp/lab/scenarios/wants" >"$tmp/lab/scenarios/intel" &&
-	LAB_RUNS=$tmp/intel "$tmp/lab/run.sh" intel && [ "$(cat "$tmp"/intel/*/machine)" = bochs ] && ! ls "$tmp"/wants/*/machine'
+	LAB_RUNS=$tmp/intel "$tmp/lab/run.py" intel && [ "$(cat "$tmp"/intel/*/machine)" = bochs ] && ! ls "$tmp"/wants/*/machine'
 ok "run: ... in another format than a table" eval '
-	LAB_RUNS=$tmp/json "$tmp/lab/run.sh" --format json wants | python3 -c "import json, sys; assert json.load(sys.stdin)[0][\"verdict\"] == \"PASS\""'
+	LAB_RUNS=$tmp/json "$tmp/lab/run.py" --format json wants | python3 -c "import json, sys; assert json.load(sys.stdin)[0][\"verdict\"] == \"PASS\""'
 ok "run: ... whose run it is, is there for the judge, too" eval '[ "$(cd "$tmp"/json/* && cat scenario title expect | paste -sd" ")" = "wants wants PASS" ]'
 printf '#!/bin/sh\necho "$@" >%s/build-args\necho %s\n' "$tmp" "$tmp" >"$tmp/lab/build.sh"
 mkdir -p "$tmp/mutants" "$tmp/lab/more"
@@ -147,12 +147,12 @@ printf '#!/bin/sh\necho "file /x x 755 0 0"\n' >"$tmp/lab/more/files.sh"
 chmod +x "$tmp/lab/more/files.sh"
 sed 's/PATCHED=no/PATCHED=yes\nFILES=more/' "$tmp/lab/scenarios/wants" >"$tmp/lab/scenarios/more"
 ok "run: a mutant, and more files for the guest" eval '
-	MUTANT=some LAB_RUNS=$tmp/more "$tmp/lab/run.sh" more && grep -e "--mutant $tmp/mutants/some.patch --copy" "$tmp/build-args" &&
+	MUTANT=some LAB_RUNS=$tmp/more "$tmp/lab/run.py" more && grep -e "--mutant $tmp/mutants/some.patch --copy" "$tmp/build-args" &&
 	[ "$(cat "$tmp"/more/*/title "$tmp"/more/*/files)" = "wants, some
 file /x x 755 0 0" ]'
 ok "run: no such mutant is told before anything is built" fails 2 "lab: unknown mutant 'none' \(one of: some.patch" \
-	env MUTANT=none "$tmp/lab/run.sh" more
-ok "run: no such format is told before anything is built" fails 2 "lab: no format 'yaml'" "$tmp/lab/run.sh" --format yaml wants
+	env MUTANT=none "$tmp/lab/run.py" more
+ok "run: no such format is told before anything is built" fails 2 "lab: no format 'yaml'" "$tmp/lab/run.py" --format yaml wants
 sed 's/wants/dies/' "$tmp/lab/scenarios/wants" >"$tmp/lab/scenarios/dies"
 printf '#!/bin/sh\ncase $1 in *dies*) exit 2 ;; esac\n' >"$tmp/lab/boot.sh"
 # Not SIGINT, which is ignored in what runs in the background.
@@ -163,7 +163,7 @@ ends()
 {
 	local status=0
 
-	LAB_RUNS=$tmp/rows "$tmp/lab/run.sh" other dies wants >"$tmp/table" || status=$?
+	LAB_RUNS=$tmp/rows "$tmp/lab/run.py" other dies wants >"$tmp/table" || status=$?
 	cat "$tmp/table"
 	[ "$status" = "$1" ] && [ "$(grep -c '^6.99 .* DEADLOCK  *PASS' "$tmp/table")" = 1 ]
 }

@@ -18,7 +18,7 @@ for scenario in lab/scenarios/*; do
 	scenario=$(basename "$scenario")
 	results=$((results + 1))
 	# Progress belongs on the terminal, the table is explanation enough.
-	if bound lab/run.sh "$scenario" >"$tmp/table"; then
+	if bound lab/run.py "$scenario" >"$tmp/table"; then
 		echo "ok boot $scenario: $(sed -n 's/^EXPECT=//p' "lab/scenarios/$scenario")"
 	else
 		echo "not ok boot $scenario"

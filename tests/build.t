@@ -164,7 +164,7 @@ ok "build: a mutant shares the object directory of the series" eval '
 	"$build" --mutant "$tmp/mutants/lives.patch" 7.3.y kvm-next fine &&
 	! grep -q "int y;" "$next/bzImage" && "$build" 7.3.y kvm-next fine && grep -q "int y;" "$next/bzImage"'
 ok "mutants: one that does not apply is one clear line" fails 2 'lab: mutant dies does not apply to tree-.* kvm-next' \
-	"$tmp/lab/mutants.sh" dies
+	"$tmp/lab/mutants.py" dies
 
 ok "TREE: is not written to" eval '[ -z "$(git -C "$TREE" status --porcelain)" ] && [ -z "$(git -C "$TREE" tag)" ]'
 ok "TREE: may be somebody else's" eval 'cp -r "$TREE" "$tmp/theirs" &&
@@ -221,7 +221,7 @@ ok "TREE: that changes under a build waits for its end" changes_meanwhile
 echo 'error: expected declaration' >>"$TREE/virt/kvm/eventfd.c"
 commit
 ok "run: a kernel that does not build is a BUILD-ERROR" eval '
-	! "$tmp/lab/run.sh" fake >"$tmp/table" && grep -q "PASS *BUILD-ERROR" "$tmp/table"'
+	! "$tmp/lab/run.py" fake >"$tmp/table" && grep -q "PASS *BUILD-ERROR" "$tmp/table"'
 ok "run: ... and its verdict has the compiler's words" grep -q 'error: expected declaration' "$tmp"/runs/*/verdict
 echo 'warning: unused' >"$TREE/virt/kvm/eventfd.c"
 sed -i 's/^\tcp /\tcat virt\/kvm\/eventfd.c; cp /' "$TREE/Makefile"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # shellcheck disable=SC2016,SC2034 # what ok evaluates is expanded later
 # SPDX-License-Identifier: GPL-2.0-only
-# Seeds, replay, exploration and lab/sweep.sh, with a kernel, selftests and a QEMU that are
+# Seeds, replay, exploration and lab/sweep.py, with a kernel, selftests and a QEMU that are
 # scripts and empty files.
 
 . "$(dirname "$0")/tap.sh"
@@ -12,7 +12,7 @@ parser=$("$LAB/fetch.sh" "$NEWEST_BASE")
 mkdir -p "$tmp/cache/src"
 ln -s "$parser" "$tmp/cache/src/$NEWEST_BASE"
 export LAB_CACHE=$tmp/cache LAB_RUNS=$tmp/runs PATH=$tmp/bin:$PATH
-run=$tmp/lab/run.sh replay=$tmp/lab/replay.sh explore=$tmp/lab/explore.sh
+run=$tmp/lab/run.py replay=$tmp/lab/replay.sh explore=$tmp/lab/explore.py
 cp -r "$TOP/lab" "$tmp/lab"
 mkdir -p "$tmp/bin" "$tmp/install/kvm" "$tmp/mutants" "$tmp/cache"
 touch "$tmp/install/kvm"/{some,irqfd_resampler}_test "$tmp/mutants/some.patch"
@@ -77,7 +77,7 @@ EXPECT=PASS
 END
 { cat "$tmp/lab/scenarios/some"; echo REALTIME=yes; } >"$tmp/lab/scenarios/slow"
 
-# runs ARG...: of lab/run.sh, with no runs but these; seeds: theirs.
+# runs ARG...: of lab/run.py, with no runs but these; seeds: theirs.
 runs()
 {
 	rm -rf "${LAB_RUNS:?}"
@@ -124,7 +124,7 @@ ok "replay: not in virtual time" eval 'REALTIME=1 runs some && fails 2 "is no ru
 ok "replay: no run" fails 2 'lab: /nonexistent is no run' "$replay" /nonexistent
 
 ok "Wilson's interval: 0 of 50, 25 of 50, 50 of 50" [ "$(for k in 0 25 50; do
-	python3 "$LAB/explore.py" wilson $k 50; done | paste -sd' ')" = "0-7 % 37-63 % 93-100 %" ]
+	PYTHONPATH=$LAB python3 -c "from tally import interval; print(interval($k, 50))"; done | paste -sd' ')" = "0-7 % 37-63 % 93-100 %" ]
 
 # boots: since the last time.
 boots()
@@ -157,8 +157,8 @@ ok "explore: more files for the guest, and memory" eval '"$explore" --seeds 1 mo
 ok "explore: a mutant" eval '"$explore" --mutant some --seeds 1 some >"$tmp/table" &&
 	grep -q "title, some" "$tmp/table" && tail -n 1 "$tmp/builds" | grep "^--mutant .*/some.patch --copy"'
 
-# lab/mutants.sh, with one that makes a test pass.
-mutants=$tmp/lab/mutants.sh
+# lab/mutants.py, with one that makes a test pass.
+mutants=$tmp/lab/mutants.py
 mkdir -p "$tmp/patches/kvm-next"
 echo 'some | x | 7.3.y | base | 1 | - | some_test | PASS | ^lab: exit 0' >"$tmp/mutants/TABLE"
 : >"$tmp/boots"
@@ -213,7 +213,7 @@ half_done()
 ok "mutants: ... and the table has the rows that there are" half_done
 rm "$tmp/slow"
 
-sweep=$tmp/lab/sweep.sh
+sweep=$tmp/lab/sweep.py
 # sweeps STATUS ARG...: exits so, the table is in $tmp/table.
 sweeps()
 {

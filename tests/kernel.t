@@ -1,7 +1,7 @@
 #!/bin/bash
 # shellcheck disable=SC2016 # what ok evaluates is expanded later
 # SPDX-License-Identifier: GPL-2.0-only
-# Kernels that the user brings (KERNEL=), and the host's KVM (ACCEL=kvm): what lab/run.sh
+# Kernels that the user brings (KERNEL=), and the host's KVM (ACCEL=kvm): what lab/run.py
 # makes of them, with kernels, selftests and a QEMU that are files and scripts, and a
 # host's /dev/kvm, CPU and KVM that are files, too.
 
@@ -12,8 +12,8 @@ export LAB_CACHE=$CACHE LAB_RUNS=$tmp/runs PATH=$tmp/bin:$PATH
 unset KERNEL CONFIG ACCEL TREE SEED REALTIME
 cp -r "$LAB" "$tmp/lab"
 mkdir "$tmp/bin"
-run=$tmp/lab/run.sh
-sed -i "/-e \/dev\/kvm/ s,/dev/kvm\([ ;]\),$tmp/kvm\1,; s,/dev/kvm;,$tmp/kvm;,; s,/proc/cpuinfo,$tmp/cpuinfo,; s,/sys/module/kvm_\*/parameters/nested,$tmp/nested," "$run"
+run=$tmp/lab/run.py
+sed -i "s,^DEV_KVM = .*,DEV_KVM = '$tmp/kvm',; s,^CPUINFO = .*,CPUINFO = '$tmp/cpuinfo',; s,^NESTED = .*,NESTED = '$tmp/nested'," "$run"
 printf '#!/bin/sh\necho %s\n' "$src" >"$tmp/lab/fetch.sh"
 sed -i '1a [ "$1" != busybox ] || { echo /bin/busybox; exit; }' "$tmp/lab/fetch.sh"
 printf '#!/bin/sh\necho %s\n' "$tmp" >"$tmp/lab/selftests.sh"

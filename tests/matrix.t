@@ -42,7 +42,7 @@ END
 cat >"$tmp/bin/qemu-system-x86_64" <<'END'
 #!/bin/bash
 [ "$1" != --version ] || { echo QEMU; exit; }
-here=$LAB_RUNS/../..
+here=$LAB_RUNS/..
 cat kernel >>"$here/boots"
 [ ! -f "$here/slow" ] || exec tail -f "$here/slow"
 status=0
@@ -89,7 +89,7 @@ impossible = "there is no series"
 when = { base = "6.12.y", configuration = "plain" }
 expect = "FAIL"
 END
-matrix=$tmp/lab/matrix.sh cells=$LAB_RUNS/matrix/cells
+matrix=$tmp/lab/matrix.py cells=$LAB_RUNS/matrix/cells
 
 # since FILE: how many lines there are since the last time.
 since()
@@ -160,12 +160,12 @@ ok "file: one that was cut down may have rules for what is gone" eval \
 own()
 {
 	sed -nE 's/^\[[a-z]+\."?([^"]*)"?\]/\1/p' "$LAB/matrix.toml" | grep -vx tree |
-		xargs "$LAB/matrix.py" plan "$LAB/matrix.toml" "$tmp/own" | wc -l | grep -E '^[1-9][0-9]{2}'
+		LAB_RUNS=$tmp/own xargs "$LAB/matrix.py" --plan | wc -l | grep -E '^[1-9][0-9]{2}'
 }
 ok "lab/matrix.toml: hundreds of cells, all sound" own
 ok "lab/matrix.toml: proxy execution hangs without the scheduler's fix, and is wanted to" eval \
-	'[ "$(cd "$tmp/own/scenarios" && grep -lx EXPECT=DEADLOCK -- * | paste -sd" ")" = "6.18.y,arm64,proxy,stock 6.18.y,x86_64,proxy,stock 7.1.y,arm64,proxy,stock 7.1.y,x86_64,proxy,stock" ]'
-ok "lab/matrix.toml: ... and whatever is patched has to pass" eval '! grep -Lx EXPECT=PASS "$tmp"/own/scenarios/*,patched | grep .'
+	'[ "$(cd "$tmp/own/matrix/scenarios" && grep -lx EXPECT=DEADLOCK -- * | paste -sd" ")" = "6.18.y,arm64,proxy,stock 6.18.y,x86_64,proxy,stock 7.1.y,arm64,proxy,stock 7.1.y,x86_64,proxy,stock" ]'
+ok "lab/matrix.toml: ... and whatever is patched has to pass" eval '! grep -Lx EXPECT=PASS "$tmp"/own/matrix/scenarios/*,patched | grep .'
 
 ok "run: each cell is built and booted; exit status 1, as one is not as expected" eval \
 	'status_of 1 --jobs 2 && [ "$(since builds)" = 6 ] && [ "$(since boots)" = 6 ]'
@@ -203,7 +203,7 @@ rm "$tmp/no-base"
 printf '%s\n' '7.3.y,x86_64,plain,stock 600' '7.3.y,x86_64,plain,patched 1200' '7.3.y,x86_64,kasan,stock 60' >"$LAB_RUNS/matrix/times"
 left()
 {
-	"$LAB/matrix.py" left "$LAB_RUNS/matrix" "$1"
+	PYTHONPATH=$LAB python3 -c 'import sys; from pathlib import Path; from matrix import left; print(left(Path(sys.argv[1]), int(sys.argv[2])))' "$LAB_RUNS/matrix" "$1"
 }
 "$matrix" --plan >/dev/null
 : >"$LAB_RUNS/matrix/done"

@@ -18,14 +18,14 @@ helps()
 	out=$("$1" --help) && [ "$(head -c 6 <<<"$out")" = Usage: ] && [ "$(wc -l <<<"$out")" -ge 3 ]
 }
 
-for script in lab/*.sh lab/vmm/*.sh lab/{judge,results,report,lava,matrix,soak,minimise}.py; do
+for script in lab/*.sh lab/vmm/*.sh $(find lab -maxdepth 1 -name '*.py' -executable | sort); do
 	grep -q 'Sourced.* never run' "$script" || ok "$script --help" helps "$script"
 done
 
-ok "run: unknown scenario" fails 2 "lab: unknown scenario 'nonsense' \(one of: .*stock-proxy" lab/run.sh nonsense
+ok "run: unknown scenario" fails 2 "lab: unknown scenario 'nonsense' \(one of: .*stock-proxy" lab/run.py nonsense
 ok "lava-run: neither a run nor a scenario" fails 2 "lab: neither a run nor a scenario: 'nonsense'" lab/lava-run.sh stock-proxy nonsense
-ok "run: no scenario" fails 2 'lab: which scenario' lab/run.sh
-ok "run: bad number of times" fails 2 'lab: --times needs' lab/run.sh --times 0 stock-proxy
+ok "run: no scenario" fails 2 'lab: which scenario' lab/run.py
+ok "run: bad number of times" fails 2 'lab: --times needs' lab/run.py --times 0 stock-proxy
 ok "fetch: unknown base" fails 2 "lab: unknown base '5.x' \(one of: .*6.18.y" lab/fetch.sh 5.x
 ok "fetch: TREE that is not there" fails 2 'lab: TREE=/nonexistent does not exist' \
 	env TREE=/nonexistent lab/fetch.sh 7.3.y
@@ -60,10 +60,10 @@ for scenario in lab/scenarios/*; do
 	ok "scenario $(basename "$scenario") is sound" sound "$(basename "$scenario")"
 done
 ok "autopsy: unknown scenario" fails 2 "lab: unknown scenario 'nonsense'" lab/autopsy.sh nonsense
-ok "sweep: unknown base" fails 2 "lab: unknown base '5.x'" lab/sweep.sh 5.x
-ok "sweep: not a cell" fails 2 "lab: what is the cell '7.1.y,0'" lab/sweep.sh 7.1.y,0
-ok "mutants: unknown mutant" fails 2 "lab: unknown mutant 'nonsense' \(one of: .*v2-shape" lab/mutants.sh nonsense
-ok "mutants: bad number of times" fails 2 'lab: --times needs' lab/mutants.sh --times x
+ok "sweep: unknown base" fails 2 "lab: unknown base '5.x'" lab/sweep.py 5.x
+ok "sweep: not a cell" fails 2 "lab: what is the cell '7.1.y,0'" lab/sweep.py 7.1.y,0
+ok "mutants: unknown mutant" fails 2 "lab: unknown mutant 'nonsense' \(one of: .*v2-shape" lab/mutants.py nonsense
+ok "mutants: bad number of times" fails 2 'lab: --times needs' lab/mutants.py --times x
 ok "mutants: the table names the patches, and no others" diff \
 	<(sed '/^#/d; s/ .*/.patch/' mutants/TABLE | sort -u) <(cd mutants && printf '%s\n' *.patch)
 ok "deps: --check says what is lacking, in its status, too" fails 1 'lab: packages are missing: .*no-such-package' \
@@ -89,7 +89,7 @@ ok "tests: ... or without" eval '! ends_early "exit 0" && grep "^not ok .* did n
 ok "tests: none waits for ever" eval '! grep -nE "^[[:space:]]*(until|while) .*(sleep|kill -0)" tests/*.t'
 
 # Ctrl-C is for all that are in the foreground; what runs in the background ignores it,
-# unless told otherwise.  `ok` runs what has a status of its own for it, as lab/run.sh.
+# unless told otherwise.  `ok` runs what has a status of its own for it, as lab/run.py.
 cat >"$tmp/some.t" <<END
 #!/bin/bash
 . "$TOP/tests/tap.sh"

@@ -138,7 +138,7 @@ mkdir "$tmp/nothing"
 ok "judge: nothing in it" fails 2 'lab: no boots in' "$LAB/soak.py" "$tmp/nothing"
 
 # lab/soak.sh, whose boots take as long as they are told to, or hang.
-cat >"$tmp/lab/explore.sh" <<END
+cat >"$tmp/lab/explore.py" <<END
 #!/bin/bash
 dir=\${!#}
 [ -d "\$dir" ] || dir=$LAB_RUNS/explore-patched-soak-1234
@@ -161,7 +161,7 @@ grep -qx PASS "$tmp/verdict"
 END
 printf '#!/bin/sh\necho FAIL >"$1/verdict"\n' >"$tmp/lab/judge.py"
 printf '#!/bin/sh\nsed -n "s/^set output //p" >>%s\n' "$tmp/plotted" >"$tmp/bin/gnuplot"
-chmod +x "$tmp/lab"/{explore.sh,judge.py} "$tmp/bin/gnuplot"
+chmod +x "$tmp/lab"/{explore.py,judge.py} "$tmp/bin/gnuplot"
 dir=$LAB_RUNS/explore-patched-soak-1234
 # soak STATUS ARG...
 soak()

@@ -144,25 +144,28 @@ ok "bench: a boot that is no PASS is the exit status" eval '! "$bench" --only co
 boots 'exit 2'
 ok "bench: ... and an error, too" eval '"$bench" --only counts; [ $? = 2 ]'
 
-# lab/mutants.sh, whose boots of a mutant end with the verdict of the name that it has,
+# lab/mutants.py, whose boots of a mutant end with the verdict of the name that it has,
 # and with what makes it be caught, or not.
 mkdir -p "$tmp/mutants"
-cat >"$tmp/lab/explore.sh" <<'END'
-#!/bin/bash
-dir=$(mktemp -d -p "$LAB_RUNS")
-mkdir "$dir/seed-1"
-echo 6.99 >"$dir/version"
-echo 7 >"$dir/seed-1/seconds"
-: >"$dir/seed-1/console"
-case $* in
-*--mutant*)	said=${MUTANT_SAYS:-not ok 1 some_case} verdict=$(basename "${!#}"); verdict=${verdict#mutant-} ;;
-*)		said='ok 1' verdict=PASS ;;
-esac
-echo "$said" >"$dir/seed-1/results"
-echo "$verdict" >"$dir/seed-1/verdict"
-echo "$dir"
+cat >"$tmp/lab/explore.py" <<'END'
+import os
+import tempfile
+from pathlib import Path
+
+def prepare(scenario, mutant=None):
+    directory = Path(tempfile.mkdtemp(dir=os.environ['LAB_RUNS']))
+    run = directory / 'seed-1'
+    run.mkdir()
+    (directory / 'version').write_text('6.99\n')
+    (run / 'seconds').write_text('7\n')
+    (run / 'console').write_text('')
+    (run / 'results').write_text((os.environ.get('MUTANT_SAYS') or 'not ok 1 some_case') + '\n' if mutant else 'ok 1\n')
+    (run / 'verdict').write_text((mutant.stem if mutant else 'PASS') + '\n')
+    return directory
+
+def explore(*_):
+    pass
 END
-chmod +x "$tmp/lab/explore.sh"
 for verdict in FAIL SPLAT PASS TIMEOUT; do
 	touch "$tmp/mutants/$verdict.patch"
 	echo "$verdict | x | 7.3.y | base | 1 | - | irqfd_test | FAIL | ^not ok .*some_case"
@@ -171,7 +174,7 @@ done >"$tmp/mutants/TABLE"
 caught()
 {
 	mkdir -p "$LAB_RUNS"
-	"$tmp/lab/mutants.sh" "$1" >"$tmp/table" || true
+	"$tmp/lab/mutants.py" "$1" >"$tmp/table" || true
 	grep -E "^$1 .* $2 of 1 " "$tmp/table" && grep "^(the series) .* clean 1 of 1" "$tmp/table"
 }
 mkdir -p "$tmp/patches"

@@ -119,7 +119,7 @@ ok "files: ... that are there, each in a directory that comes before it" eval 'a
 ok "files: ... and a disk program for the guest of the guest" grep -x "file /disk $tmp/cache/vmm/disk 755 0 0" "$tmp/cache/vmm/initramfs.cpio"
 
 # The table, of runs that print what they were asked for.
-cat >"$tmp/lab/run.sh" <<'END'
+cat >"$tmp/lab/run.py" <<'END'
 #!/bin/bash
 for scenario; do
 	run=$LAB_RUNS/$scenario${MUTANT:-}
