@@ -145,6 +145,9 @@ COMMANDS: dict[tuple[str, int], Callable[..., Iterable[list[str]]]] = {
 
 
 def main(args: list[str]) -> None:
+    if args in (["-h"], ["--help"]):
+        print((__doc__ or "").strip())
+        return
     command = COMMANDS.get((args[0] if args else "", len(args) - 1))
     if not command:
         sys.exit((__doc__ or "").strip())

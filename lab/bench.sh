@@ -130,7 +130,7 @@ made_with()
 # configs_of HZ: the fragments.
 configs_of()
 {
-	[ "$1" = 1000 ] && echo base || echo "base hz$1"
+	[ "$1" = 1000 ] && echo guest || echo "guest hz$1"
 }
 
 virtual()
@@ -214,7 +214,7 @@ count()
 
 	echo "kernel,kind,irqfds,grace periods,kworkers" >"$out/counts.csv"
 	for kernel in $KERNELS; do
-		boot "$CPUS" "count-$kernel" "$kernel" "$(count_job)" base trace
+		boot "$CPUS" "count-$kernel" "$kernel" "$(count_job)" guest trace
 		tr -d '\r' <"$run/results" | sed -n "s/^release,/$kernel,/p" >>"$out/counts.csv"
 	done
 }
@@ -228,7 +228,7 @@ lock_stat()
 	echo "kernel,longest hold" >"$out/locks.csv"
 	for ((i = 1; i <= times; i++)); do
 		for kernel in $KERNELS; do
-			boot "$CPUS" "lock-$kernel" "$kernel" "$(lock_job)" base lock_stat
+			boot "$CPUS" "lock-$kernel" "$kernel" "$(lock_job)" guest lock_stat
 			tr -d '\r' <"$run/results" | awk -v OFS=, -v kernel="$kernel" '
 				/resampler_lock: / { print kernel, $11 }' >>"$out/locks.csv"
 		done
@@ -242,7 +242,7 @@ remedies()
 
 	echo "kernel,microseconds,grace periods,kworkers,lock held at most" >"$out/remedies.csv"
 	for kernel in stock preempt unbound fixes series; do
-		boot virtual 1 "remedies-$kernel" "$kernel" "$(remedy_job)" base trace
+		boot virtual 1 "remedies-$kernel" "$kernel" "$(remedy_job)" guest trace
 		"$LAB/bench.py" remedies "$kernel" "$run/results" >>"$out/remedies.csv" || bad=1
 	done
 }

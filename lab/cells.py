@@ -14,7 +14,7 @@ from boots import LAB, Unusable, write_scenario
 
 AXES = ('base', 'architecture', 'configuration', 'kernel')
 # A scenario's variables; those of the second have lines, those of the first words.
-WORDS = ('base', 'patched', 'configs', 'cpus', 'append', 'timeout', 'realtime', 'expect')
+WORDS = ('base', 'series', 'configs', 'cpus', 'append', 'timeout', 'realtime', 'expect')
 LINES = ('job', 'results', 'may_skip', 'may_fail')
 VERDICTS = ('PASS', 'DEADLOCK', 'SPLAT', 'FAIL', 'SKIP', 'TIMEOUT')
 Cell = dict[str, Any]

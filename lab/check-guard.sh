@@ -16,7 +16,7 @@ disassemble()
 {
 	git -C "$src" checkout -qf --detach "$1" &&
 	rm -f "$obj/virt/kvm/eventfd.o" &&
-	"${kmake[@]}" KCONFIG_ALLCONFIG="$LAB/configs/base" allnoconfig >/dev/null &&
+	"${kmake[@]}" KCONFIG_ALLCONFIG="$LAB/configs/guest" allnoconfig >/dev/null &&
 	bound "${kmake[@]}" -j"$(nproc)" arch/x86/kvm/ >/dev/null &&
 	objdump -dr --no-show-raw-insn "$obj/virt/kvm/eventfd.o" >"$obj/$2"
 }

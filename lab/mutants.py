@@ -81,7 +81,7 @@ class Boots:
 
     def boot(self, name: str, row: Row, expected: str, mutant: Path | None = None) -> list[Path]:
         scenario = write_scenario(self.scenarios / name, {
-            'TITLE': name, 'BASE': row.base, 'PATCHED': shell('whole_series_of_base "$1"', row.base), 'CONFIGS': row.configs,
+            'TITLE': name, 'BASE': row.base, 'SERIES': shell('whole_series_of_base "$1"', row.base), 'CONFIGS': row.configs,
             'CPUS': row.cpus, 'APPEND': row.append.removeprefix('-'), 'JOB': row.job, 'EXPECT': expected,
             'TIMEOUT': TIMEOUT, 'MAY_SKIP': MAY_SKIP})
         exploration = explore.prepare(str(scenario), mutant=mutant)

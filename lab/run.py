@@ -8,8 +8,8 @@ lab/results.py makes of them.  Exit status 0 if
 each is what its scenario expects, 1 if not, 2 if a run was not possible, 130
 after Ctrl-C.
 
-In a scenario, PATCHED is `no`, `yes` (the first series of its base, but for what
-is not for merging), `yes+ITEM...` (and more), another series, as a SPEC (see
+In a scenario, SERIES is `none`, `own` (the first of its base, but for what
+is not for merging), `own+ITEM...` (and more), another series, as a SPEC (see
 lab/series.sh), or `ITEM+ITEM...` (parts of the first).  RESULTS has a regexp in
 each line; if some line of the tests' output does not match each of them, the
 verdict is FAIL.  MAY_FAIL and MAY_SKIP have regexps of the cases that may fail or be

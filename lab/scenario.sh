@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2034 # what is set here is used by others
-# What a scenario means, and which series of patches it names.  Sourced by lib.sh, never
-# run; lab/boots.py has it, too.
+# What a scenario means, and which series of patches it names.
+# Sourced by lib.sh, never run; lab/boots.py has it, too.
 
 # all_series_of_base BASE: the names of its series, directories of patches/.
 all_series_of_base()
@@ -44,34 +44,35 @@ series_id()
 	echo "${id//[@\/]/-}"
 }
 
-# wanted_series BASE: SERIES of the environment, if that is one for the base or for
-# the user's tree, or else the base's own.
+# wanted_series BASE WANTED: what the user wants, if that is one for the base or for the
+# user's tree, or else the base's own.
 wanted_series()
 {
 	local all
 
 	all=$(all_series_of_base "$1") || exit
-	if [ -n "${SERIES:-}" ] && { [ -n "${TREE:-}" ] || [[ " $all " = *" ${SERIES%%[/+@]*} "* ]]; }; then
-		echo "$SERIES"
+	if [ -n "$2" ] && { [ -n "${TREE:-}" ] || [[ " $all " = *" ${2%%[/+@]*} "* ]]; }; then
+		echo "$2"
 	else
 		series_of_base "$1"
 	fi
 }
 
-# patched_series BASE PATCHED: what a scenario's PATCHED says, for lab/series.sh.
-patched_series()
+# spec_of BASE SERIES WANTED: what a scenario's SERIES says, for lab/series.sh, see
+# lab/run.py; WANTED is SERIES of the environment.
+spec_of()
 {
-	local series
+	local own
 
-	if [ "$2" = no ]; then
+	if [ "$2" = none ]; then
 		echo none
 	elif [ -n "$2" ] && [ -d "$TOP/patches/${2%%[/+@]*}" ]; then
 		echo "$2"
 	else
-		series=$(wanted_series "$1") || exit
+		own=$(wanted_series "$1" "$3") || exit
 		case $2 in
-		yes*)	echo "$series${2#yes}" ;;
-		*)	echo "${series%%[/+@]*}/$2" ;;
+		own*)	echo "$own${2#own}" ;;
+		*)	echo "${own%%[/+@]*}/$2" ;;
 		esac
 	fi
 }
@@ -89,16 +90,16 @@ known()
 # load_scenario NAME|FILE: set its variables and $series, what lab/build.sh wants.
 load_scenario()
 {
-	local file=$1
+	local file=$1 wanted=${SERIES:-} SERIES=''
 
 	[[ $file = /* ]] || file=$LAB/scenarios/$1
 	[ -f "$file" ] || die "unknown scenario '$1'" "one of: $(names "$LAB/scenarios")"
-	BASE='' PATCHED='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' RESULTS='' MAY_FAIL='' MAY_SKIP='' MAY_SAY='' TITLE='' REALTIME='' SHIFT='' MACHINE='' FILES='' ARCH=x86_64
+	BASE='' CONFIGS='' CPUS='' APPEND='' JOB='' TIMEOUT='' EXPECT='' RESULTS='' MAY_FAIL='' MAY_SKIP='' MAY_SAY='' TITLE='' REALTIME='' SHIFT='' MACHINE='' FILES='' ARCH=x86_64
 	SCENARIO=$(basename "$1")
 	# shellcheck source=/dev/null
 	. "$file"
 	export ARCH
-	series=$(patched_series "$BASE" "$PATCHED") || exit
+	series=$(spec_of "$BASE" "$SERIES" "$wanted") || exit
 }
 
 # describe_run RUN JOB APPEND CPUS TIMEOUT: what lab/boot.sh wants to know.

@@ -11,7 +11,7 @@ each CPU wake every 50 us.  BASE alone is its four cells with 1 and 2 CPUs.
 Default: the bases of lab/bases from 6.17 on, which brought proxy execution.
 
 A hang is a verdict of DEADLOCK, see lab/judge.py.  CONFIGS="NAME..." in the environment
-replaces the fragments, `base hang proxy`; REALTIME=1 has N boots by the host's clock instead.
+replaces the fragments, `guest watchdogs proxy`; REALTIME=1 has N boots by the host's clock instead.
 
 Exit status 0 if there are no other verdicts than that and PASS, 1 if there are, 2 if a base
 could not be had, 130 after Ctrl-C.  What was booted before is not booted again, see lab/explore.py.
@@ -27,7 +27,7 @@ import explore
 from boots import CACHE, LAB, PROCESSORS, Arguments, Unusable, complain, count, names, run_script, verdict, write_scenario
 from tally import table
 
-CONFIGS = os.environ.get('CONFIGS') or 'base hang proxy'
+CONFIGS = os.environ.get('CONFIGS') or 'guest watchdogs proxy'
 FIRST = (6, 17)
 REALTIME = bool(os.environ.get('REALTIME'))
 KINDS = {'storm': '', 'quiet': ' -p 0'}
@@ -61,7 +61,7 @@ def cells(words: list[str]) -> list[Cell]:
 
 def scenario(cell: Cell, seconds: int, scenarios: Path) -> Path:
     return write_scenario(scenarios / ','.join(cell), {
-        'TITLE': f'{cell.cpus} CPUs, {cell.kind}', 'BASE': cell.base, 'PATCHED': 'no', 'CONFIGS': CONFIGS, 'CPUS': cell.cpus,
+        'TITLE': f'{cell.cpus} CPUs, {cell.kind}', 'BASE': cell.base, 'SERIES': 'none', 'CONFIGS': CONFIGS, 'CPUS': cell.cpus,
         'APPEND': 'sysctl.kernel.hung_task_timeout_secs=8 sysctl.kernel.hung_task_check_interval_secs=1',
         'JOB': f"irqfd_resampler_test -t 'distinct GSIs, teardown by closing eventfds' -s {seconds}{KINDS[cell.kind]}",
         'EXPECT': 'DEADLOCK', 'TIMEOUT': str(seconds + 100)})

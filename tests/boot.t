@@ -121,8 +121,8 @@ unset LAB_RUNS
 cat >"$tmp/lab/scenarios/wants" <<'END'
 TITLE=wants
 BASE=7.3.y
-PATCHED=no
-CONFIGS=base
+SERIES=none
+CONFIGS=guest
 JOB=none
 TIMEOUT=1
 CPUS=1
@@ -145,7 +145,7 @@ mkdir -p "$tmp/mutants" "$tmp/lab/more"
 touch "$tmp/mutants/some.patch"
 printf '#!/bin/sh\necho "file /x x 755 0 0"\n' >"$tmp/lab/more/files.sh"
 chmod +x "$tmp/lab/more/files.sh"
-sed 's/PATCHED=no/PATCHED=yes\nFILES=more/' "$tmp/lab/scenarios/wants" >"$tmp/lab/scenarios/more"
+sed 's/SERIES=none/SERIES=own\nFILES=more/' "$tmp/lab/scenarios/wants" >"$tmp/lab/scenarios/more"
 ok "run: a mutant, and more files for the guest" eval '
 	MUTANT=some LAB_RUNS=$tmp/more "$tmp/lab/run.py" more && grep -e "--mutant $tmp/mutants/some.patch --copy" "$tmp/build-args" &&
 	[ "$(cat "$tmp"/more/*/title "$tmp"/more/*/files)" = "wants, some

@@ -51,7 +51,7 @@ printf 'CONFIG_A=y\n#make GIVEN=$(if $(filter %%Image,$@),one two,three)\n' >"$t
 cat >"$tmp/lab/scenarios/fake" <<'END'
 TITLE=fake
 BASE=7.3.y
-PATCHED=no
+SERIES=none
 CONFIGS=fine
 JOB=none
 TIMEOUT=1

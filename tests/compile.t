@@ -57,8 +57,8 @@ git -C "$TREE" tag stock
 
 # A lab of our own, with a series that make tree can start from.
 cp -r "$TOP/lab" "$tmp/lab"
-sed -i 's/^SERIES=.*/SERIES=kvm-next/; s/^CONFIGS=.*/CONFIGS=base/' "$tmp/lab/bases/7.3.y"
-sed -i '/SIZE\|#?/d' "$tmp/lab/configs/base"
+sed -i 's/^SERIES=.*/SERIES=kvm-next/; s/^CONFIGS=.*/CONFIGS=guest/' "$tmp/lab/bases/7.3.y"
+sed -i '/SIZE\|#?/d' "$tmp/lab/configs/guest"
 mkdir -p "$tmp/patches/kvm-next" "$tmp/patches/6.18.y"
 git -C "$TREE" checkout -qb first
 echo >>"$TREE/virt/kvm/eventfd.c"

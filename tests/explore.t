@@ -68,8 +68,8 @@ chmod +x "$tmp"/lab/{build,selftests,fetch}.sh "$tmp/bin/qemu-system-x86_64"
 cat >"$tmp/lab/scenarios/some" <<'END'
 TITLE=title
 BASE=7.3.y
-PATCHED=no
-CONFIGS=base
+SERIES=none
+CONFIGS=guest
 JOB=some_test
 TIMEOUT=9
 CPUS=1
@@ -160,10 +160,10 @@ ok "explore: a mutant" eval '"$explore" --mutant some --seeds 1 some >"$tmp/tabl
 # lab/mutants.py, with one that makes a test pass.
 mutants=$tmp/lab/mutants.py
 mkdir -p "$tmp/patches/kvm-next"
-echo 'some | x | 7.3.y | base | 1 | - | some_test | PASS | ^lab: exit 0' >"$tmp/mutants/TABLE"
+echo 'some | x | 7.3.y | guest | 1 | - | some_test | PASS | ^lab: exit 0' >"$tmp/mutants/TABLE"
 : >"$tmp/boots"
 ok "mutants: caught, and the series clean" eval '"$mutants" --times 2 >"$tmp/table" && [ "$(boots)" = 4 ] &&
-	grep -E "^some +x +6.99 +base +PASS +caught 2 of 2 " "$tmp/table" && grep -E "series\\) +some_test +.* clean 2 of 2 " "$tmp/table"'
+	grep -E "^some +x +6.99 +guest +PASS +caught 2 of 2 " "$tmp/table" && grep -E "series\\) +some_test +.* clean 2 of 2 " "$tmp/table"'
 ok "mutants: what was booted is not booted again" eval '"$mutants" --times 2 >"$tmp/table2" && [ "$(boots)" = 0 ] &&
 	cmp "$tmp/table" "$tmp/table2"'
 touch "$tmp/clean"
@@ -228,7 +228,7 @@ rm -rf "$LAB_RUNS"
 ok "sweep: a row for each cell, of which another verdict is the exit status" eval 'sweeps 1 --times 3 7.3.y,1,storm 7.3.y,2,quiet &&
 	[ "$(grep -cE "^6.99 +[12] CPUs, (storm|quiet) +FAIL +1 of 3 +6-79 % " "$tmp/table")" = 2 ]'
 ok "sweep: ... which boots what the cell says, stock, with proxy execution" eval 'cat "$LAB_RUNS"/explore-7.3.y,2,quiet-*/{job,cpus} | paste -sd/ |
-	grep "^irqfd_resampler_test .* -s 20 -p 0/2\$" && [ "$(grep -c " 7.3.y none base hang proxy\$" "$tmp/builds")" = 2 ]'
+	grep "^irqfd_resampler_test .* -s 20 -p 0/2\$" && [ "$(grep -c " 7.3.y none guest watchdogs proxy\$" "$tmp/builds")" = 2 ]'
 : >"$tmp/boots"
 ok "sweep: what was booted is not booted again" eval 'sweeps 1 --times 2 7.3.y,1,storm && grep "FAIL  *1 of 3" "$tmp/table" &&
 	[ "$(boots)" = 0 ]'

@@ -34,8 +34,8 @@ chmod +x "$tmp/lab"/{fetch,selftests,build}.sh "$tmp/bin/qemu-system-x86_64"
 cat >"$tmp/lab/scenarios/some" <<'END'
 TITLE=some
 BASE=7.3.y
-PATCHED=no
-CONFIGS="base hang"
+SERIES=none
+CONFIGS="guest watchdogs"
 JOB=true
 TIMEOUT=10
 CPUS=1
@@ -115,7 +115,7 @@ ok "ACCEL: ... is recorded" is 'r["machine"]["accelerator"] == "kvm" and r["mach
 ok "ACCEL: ... and shown" eval '! "$tmp/lab/results.py" table "$dir" >"$tmp/table" && grep "BOOT-ERROR  KVM " "$tmp/table"'
 ok "ACCEL: ... on AMD, as it is" eval '! grep intel "$dir/config"'
 printf 'vendor_id : GenuineIntel\nflags : fpu vmx\n' >"$tmp/cpuinfo"
-ok "ACCEL: ... on Intel, with its half of KVM" eval 'runs ACCEL=kvm && grep "base hang intel$" "$dir/config"'
+ok "ACCEL: ... on Intel, with its half of KVM" eval 'runs ACCEL=kvm && grep "guest watchdogs intel$" "$dir/config"'
 ok "ACCEL: a user's kernel" eval 'runs ACCEL=kvm KERNEL=$tmp/vmlinuz && grep -e "-accel kvm" "$tmp/asked" && cmp "$dir/kernel" "$tmp/vmlinuz"'
 ok "ACCEL: with SEED" leaves_nothing 2 'lab: SEED=3 is of virtual time' ACCEL=kvm SEED=3
 ok "ACCEL: unknown" leaves_nothing 2 'lab: unknown ACCEL=xen' ACCEL=xen

@@ -58,7 +58,7 @@ END
 chmod +x "$tmp"/lab/{build,selftests,fetch}.sh "$tmp/bin/qemu-system-x86_64"
 cat >"$tmp/lab/matrix.toml" <<'END'
 [cell]
-configs = "base"
+configs = "guest"
 cpus = 1
 append = ""
 job = "some_test"
@@ -79,9 +79,9 @@ extra = true
 configs = "+rt"
 realtime = "yes"
 [kernel.stock]
-patched = "no"
+series = "none"
 [kernel.patched]
-patched = "yes"
+series = "own"
 [[rule]]
 when = { base = "6.12.y", kernel = "patched" }
 impossible = "there is no series"
@@ -139,7 +139,7 @@ ok "plan: not what is impossible, with the reason" fails 2 'lab: no such cell is
 ok "plan: a tree is the only base" eval 'TREE=/some plan_is "tree,x86_64,plain,stock tree,x86_64,plain,patched" plain'
 ok "plan: a scenario is what the sections add up to" eval '"$matrix" --plan kasan && (
 	load_scenario "$LAB_RUNS/matrix/scenarios/7.3.y,x86_64,kasan,patched"
-	[ "$BASE|$CONFIGS|$CPUS|$JOB|$series|$EXPECT|$TITLE" = "7.3.y|base kasan|1|some_test|kvm-next|PASS|patched, KASAN, too" ] )'
+	[ "$BASE|$CONFIGS|$CPUS|$JOB|$series|$EXPECT|$TITLE" = "7.3.y|guest kasan|1|some_test|kvm-next|PASS|patched, KASAN, too" ] )'
 ok "plan: ... and the rules" grep -qx EXPECT=FAIL "$LAB_RUNS/matrix/scenarios/6.12.y,x86_64,plain,stock"
 # broken SED-SCRIPT PATTERN: the file with that done to it.
 broken()
@@ -147,7 +147,7 @@ broken()
 	sed "$1" "$tmp/lab/matrix.toml" >"$tmp/my.toml"
 	fails 2 "$2" "$matrix" --file "$tmp/my.toml" --plan
 }
-ok "file: not without a kind of section" broken '/^\[kernel/d; /^patched/d' 'has no \[kernel\]'
+ok "file: not without a kind of section" broken '/^\[kernel/d; /^series/d' 'has no \[kernel\]'
 ok "file: not with a fragment that is not there" broken 's/+kasan/+kassan/' 'kasan,stock: kassan is not in lab/configs'
 ok "file: nor with a base" broken 's/6\.12\.y/6.13.y/' '6.13.y is not in lab/bases'
 ok "file: nor with a verdict that is none" broken 's/"FAIL"/"FALL"/' 'a verdict to expect'

@@ -31,7 +31,7 @@ ok "fetch: TREE that is not there" fails 2 'lab: TREE=/nonexistent does not exis
 	env TREE=/nonexistent lab/fetch.sh 7.3.y
 ok "fetch: TREE that is no kernel" fails 2 'is not a kernel tree' env TREE=/usr lab/fetch.sh 7.3.y
 ok "build: unknown fragment" fails 2 "lab: unknown fragment 'nonsense'" \
-	lab/build.sh 7.3.y none base nonsense
+	lab/build.sh 7.3.y none guest nonsense
 ok "series: wrong arguments" fails 2 'lab: unknown arguments: frobnicate' lab/series.sh frobnicate
 ok "series: unknown base" fails 2 "lab: unknown base '5.x'" lab/series.sh check 5.x
 ok "series: a base without any" fails 2 'lab: base 7.1.y has no series' lab/series.sh edit 7.1.y
@@ -70,7 +70,7 @@ ok "deps: --check says what is lacking, in its status, too" fails 1 'lab: packag
 	lab/deps.sh --check no-such-command=no-such-package
 ok "bench: unknown part" fails 2 'lab: --only needs one of virtual, ' lab/bench.sh --only instructions
 ok "build: --copy into what is no directory" fails 2 "lab: no directory '/nonexistent'" \
-	lab/build.sh --copy /nonexistent 7.3.y none base
+	lab/build.sh --copy /nonexistent 7.3.y none guest
 ok "a make above the lab is not heard of by the kernel's" eval '
 	[ "$(MAKEFLAGS=-j2 MFLAGS=-j2 MAKEOVERRIDES=ARCH=x LC_ALL=xx bash -c ". lab/lib.sh
 		echo \${MAKEFLAGS-unset} \${MFLAGS-unset} \${MAKEOVERRIDES-unset} \$LC_ALL")" = "unset unset unset C" ]'

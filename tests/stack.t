@@ -167,19 +167,19 @@ not_the_same()
 ok "check: notices a cover letter that git would not write" not_the_same
 
 # What scenarios say: see load_scenario of scenario.sh.
-patched()
+spec_is()
 {
-	[ "$(TOP=$tmp LAB=$tmp/lab patched_series "$1" "$2")" = "$3" ]
+	[ "$(TOP=$tmp LAB=$tmp/lab spec_of "$1" "$2" "${SERIES:-}")" = "$3" ]
 }
 unset TREE
-ok "scenario: the series of the base" patched 7.3.y yes kvm-next
-ok "scenario: ... and more" patched 7.3.y yes+phantom kvm-next+phantom
-ok "scenario: a part of it" patched 7.3.y =4+phantom kvm-next/=4+phantom
-ok "scenario: with SERIES" eval 'SERIES=kvm-next/1-first patched 7.3.y yes kvm-next/1-first'
-ok "scenario: with SERIES, and more" eval 'SERIES=kvm-next/2 patched 7.3.y yes+phantom kvm-next/2+phantom'
-ok "scenario: with SERIES, a part all the same" eval 'SERIES=kvm-next/1-first patched 7.3.y =4 kvm-next/=4'
-ok "scenario: SERIES is not for other bases" eval 'SERIES=kvm-next/1-first patched 6.18.y yes 6.18.y'
-ok "scenario: ... but for a tree of one's own" eval 'TREE=x SERIES=kvm-next patched 6.18.y yes kvm-next'
+ok "scenario: the series of the base" spec_is 7.3.y own kvm-next
+ok "scenario: ... and more" spec_is 7.3.y own+phantom kvm-next+phantom
+ok "scenario: a part of it" spec_is 7.3.y =4+phantom kvm-next/=4+phantom
+ok "scenario: with SERIES" eval 'SERIES=kvm-next/1-first spec_is 7.3.y own kvm-next/1-first'
+ok "scenario: with SERIES, and more" eval 'SERIES=kvm-next/2 spec_is 7.3.y own+phantom kvm-next/2+phantom'
+ok "scenario: with SERIES, a part all the same" eval 'SERIES=kvm-next/1-first spec_is 7.3.y =4 kvm-next/=4'
+ok "scenario: SERIES is not for other bases" eval 'SERIES=kvm-next/1-first spec_is 6.18.y own 6.18.y'
+ok "scenario: ... but for a tree of one's own" eval 'TREE=x SERIES=kvm-next spec_is 6.18.y own kvm-next'
 ok "the lab itself takes all" eval '[ "$(TOP=$tmp LAB=$tmp/lab whole_series_of_base 7.3.y)" = kvm-next+9 ]'
 ok "... of what there is" eval '[ "$(TOP=$tmp LAB=$tmp/lab whole_series_of_base 6.18.y)" = 6.18.y ]'
 

@@ -168,7 +168,7 @@ def explore(*_):
 END
 for verdict in FAIL SPLAT PASS TIMEOUT; do
 	touch "$tmp/mutants/$verdict.patch"
-	echo "$verdict | x | 7.3.y | base | 1 | - | irqfd_test | FAIL | ^not ok .*some_case"
+	echo "$verdict | x | 7.3.y | guest | 1 | - | irqfd_test | FAIL | ^not ok .*some_case"
 done >"$tmp/mutants/TABLE"
 # caught NAME WANTED: the row of the table that says so.
 caught()

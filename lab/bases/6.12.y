@@ -5,4 +5,4 @@ PACKAGE=linux-source-6.12
 LINUX=6.12.117
 TREE_ID=23481b65e33b461f4934938716acfba8fe6d61dd
 SERIES=6.12.y
-CONFIGS="base hang lockdep"
+CONFIGS="guest watchdogs lockdep"

@@ -7,4 +7,4 @@ LINUX=6.18.15
 TREE_ID=fee8e7b4208eb74080e6382a69236b61799e36a2
 SERIES="6.18.y 6.18.y-sched"
 # What its patches are checked with, a kernel that is built anyway.
-CONFIGS="base hang proxy"
+CONFIGS="guest watchdogs proxy"

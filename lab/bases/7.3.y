@@ -5,4 +5,4 @@ PACKAGE=linux-source-7.3
 LINUX=7.3.4
 TREE_ID=5b1b93321fb4c4dd9c489ce15c4f3caaadd798d7
 SERIES="kvm-next mshv cocci"
-CONFIGS="base hang lockdep"
+CONFIGS="guest watchdogs lockdep"

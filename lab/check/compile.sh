@@ -73,8 +73,8 @@ set_variant()
 	module='' cross='' kunit=''
 	out=$CACHE/build/$(basename "$src")-check-$1
 	case $1 in
-	x86)		configs=(base check) kunit=yes ;;
-	modules)	configs=(base check) module=yes ;;
+	x86)		configs=(guest check) kunit=yes ;;
+	modules)	configs=(guest check) module=yes ;;
 	arm64)		configs=(arm64) arch=arm64 cross=aarch64-linux-gnu- users=(vgic/vgic-irqfd.o) ;;
 	ppc64)		configs=(ppc64 xics) arch=powerpc cross=powerpc64-linux-gnu- users=(book3s_xics.o) ;;
 	noirq)		configs=(ppc64 noxics) arch=powerpc cross=powerpc64-linux-gnu- users=(powerpc.o) ;;

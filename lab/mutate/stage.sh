@@ -13,9 +13,9 @@ DETECT="hung_task_panic=1 sysctl.kernel.hung_task_check_interval_secs=1 softlock
 configs_of()
 {
 	case $1 in
-	kunit)		echo base hang kunit mutate ;;
-	lockdep|tests)	echo base hang kunit mutate lockdep kmemleak ;;
-	kasan)		echo base hang kunit mutate kasan ;;
+	kunit)		echo guest watchdogs kunit mutate ;;
+	lockdep|tests)	echo guest watchdogs kunit mutate lockdep kmemleak ;;
+	kasan)		echo guest watchdogs kunit mutate kasan ;;
 	esac
 }
 
