@@ -79,12 +79,22 @@ def call(*command: Any, output: bool = False, **environment: Any) -> tuple[int, 
     return process.returncode, said.rstrip('\n')
 
 
+def failure(status: int, command: Any) -> Unusable:
+    """It has said why, if it could."""
+    return Failed() if status > 0 else Unusable(f'{command} was killed by signal {-status}')
+
+
+def must(*command: Any, output: bool = False, **environment: Any) -> str:
+    """Its output, if that's asked for; it has to succeed."""
+    status, said = call(*command, output=output, **environment)
+    if status:
+        raise failure(status, command[0])
+    return said
+
+
 def shell(text: str, *args: Any, **environment: str) -> str:
     """The output of shell code that uses lab/lib.sh."""
-    status, said = call('bash', '-c', f'. "$0"; {text}', LAB / 'lib.sh', *args, output=True, **environment)
-    if status:
-        raise Failed
-    return said
+    return must('bash', '-c', f'. "$0"; {text}', LAB / 'lib.sh', *args, output=True, **environment)
 
 
 # A run: described, built, booted, judged.
@@ -113,10 +123,7 @@ def describe(run: Path, scenario: Scenario) -> None:
         if scenario[variable]:
             (run / file).write_text(scenario[variable] + '\n')
     if files := scenario['FILES']:
-        status, said = call(LAB / files / 'files.sh', output=True, ARCH=scenario['ARCH'])
-        if status:
-            raise Failed
-        (run / 'files').write_text(said + '\n')
+        (run / 'files').write_text(must(LAB / files / 'files.sh', output=True, ARCH=scenario['ARCH']) + '\n')
 
 
 def build(run: Path, scenario: Scenario, mutant: Path | None = None, configs: str = '') -> Path:
@@ -131,18 +138,16 @@ def build(run: Path, scenario: Scenario, mutant: Path | None = None, configs: st
         judge(run)
         raise BuildError(run)
     if status:
-        raise Failed
+        raise failure(status, 'lab/build.sh')
     return Path(said)
 
 
 def boot(run: Path, *options: str) -> None:
-    if call(LAB / 'boot.sh', *options, run)[0]:
-        raise Failed
+    must(LAB / 'boot.sh', *options, run)
 
 
 def judge(run: Path) -> None:
-    if call(LAB / 'judge.py', run, output=True)[0]:
-        raise Failed
+    must(LAB / 'judge.py', run, output=True)
 
 
 def verdict(run: Path) -> str:

@@ -44,8 +44,8 @@ import re
 import shutil
 from pathlib import Path
 
-from boots import (LAB, TOP, Arguments, BuildError, Failed, Interrupted, Scenario, Unusable, boot, build, call, checked, count, describe,
-                   judge, load, names, new_run, run_script, say, shown)
+from boots import (LAB, TOP, Arguments, BuildError, Interrupted, Scenario, Unusable, boot, build, call, checked, count, describe,
+                   judge, load, must, names, new_run, run_script, say, shown)
 from runs import clock, load_one
 
 # Of the host.
@@ -117,8 +117,7 @@ class Wanted:
         if not self.kernel:
             build(run, scenario, self.mutant, self.configs)
             return
-        if call(LAB / 'kernel.sh', run, self.kernel, self.config, *scenario['CONFIGS'].split(), ARCH=scenario['ARCH'])[0]:
-            raise Failed
+        must(LAB / 'kernel.sh', run, self.kernel, self.config, *scenario['CONFIGS'].split(), ARCH=scenario['ARCH'])
 
 
 def base_of(run: Path) -> str:
