@@ -253,6 +253,16 @@ half_swept()
 }
 ok "sweep: an interruption leaves the rows that there are" half_swept
 
+ok "boots: what was killed says so, and what fails has said why" eval 'PYTHONPATH=$LAB python3 -c "
+from boots import Failed, Unusable, must
+for command, wanted in ((\"kill -9 \$\$\", Unusable(\"sh was killed by signal 9\")), (\"exit 3\", Failed())):
+    try:
+        must(\"sh\", \"-c\", command)
+    except Unusable as error:
+        assert (type(error), str(error)) == (type(wanted), str(wanted)), error
+    else:
+        raise AssertionError(command)"'
+
 touch "$tmp/broken"
 ok "explore: what does not boot at all is a failure" eval '! "$explore" --seeds 11-11 some >"$tmp/table" && grep -E "BOOT-ERROR +1 of 1 " "$tmp/table"'
 ok "explore: unknown scenario" fails 2 "lab: unknown scenario 'nonsense'" "$explore" nonsense
