@@ -105,10 +105,10 @@ def table(top: Path) -> tuple[str, int]:
     values = {axis: [name for name in found['titles'][axis] if any(cell[axis] == name for cell in cells)] for axis in AXES}
     rows = [['configuration', 'kernel', *values['base']]]
     for architecture, configuration, kernel in itertools.product(*(values[axis] for axis in AXES[1:])):
-        row = [at[','.join((base, architecture, configuration, kernel))] for base in values['base']]
-        if not all(cell['impossible'] for cell in row):
+        row = [at.get(','.join((base, architecture, configuration, kernel))) for base in values['base']]
+        if any(cell and not cell['impossible'] for cell in row):
             title = found['titles']['configuration'][configuration] + ('' if architecture == 'x86_64' else f', {architecture}')
-            rows.append([title, kernel, *map(word, row)])
+            rows.append([title, kernel, *(word(cell) if cell else '' for cell in row)])
     due = [cell for cell in cells if is_due(cell)]
     good, ran = sum(cell['good'] for cell in due), sum(bool(cell['run']) for cell in due)
     reasons = dict.fromkeys(cell['impossible'] for cell in cells if cell['impossible'])
