@@ -119,8 +119,8 @@ def explore(exploration: Path, numbers: Iterable[int], jobs: int, realtime: bool
 
     numbers = list(numbers)
     wanted = [number for number in numbers if not (exploration / f'{kind(realtime)}-{number}').is_dir()]
-    said = f'{kind(realtime)}s {numbers[0]} to {numbers[-1]}' if numbers else 'no boots'
-    say(f'{shown(exploration)}: {len(wanted)} of {said} are to be run, {jobs} at a time')
+    if numbers:
+        say(f'{shown(exploration)}: {len(wanted)} of {kind(realtime)}s {numbers[0]} to {numbers[-1]} are to be run, {jobs} at a time')
     if at_once(jobs, boot_one, wanted):
         raise Unusable('some boots were not possible (see above)')
 
