@@ -9,7 +9,6 @@ the hang, of the last `make autopsy` or else of docs/root-cause.md; the last
 benchmark.  Print its name.
 """
 
-import csv
 import re
 import statistics
 import sys
@@ -20,12 +19,12 @@ from typing import Any, Iterator
 
 import jinja2
 
-import tally
+import bench
 import matrix as kernels
+import tally
 from runs import LAB, RUNS, Run, Unusable, clock, is_expected, leaves, load, name
 
 KINDS = ('stock', 'patched')
-KERNELS = ('stock', 'fixes', 'series')
 EDGE = re.compile(r'\s+(\S.*?) +--(.+?)--> (.+)')
 
 
@@ -106,14 +105,10 @@ def graph(top: Path) -> tuple[str, list[tuple[str, str]]]:
 
 def measured(file: Path) -> list[dict[str, Any]]:
     """A row for what was measured, with the median of each kernel, in microseconds."""
-    times: dict[tuple[str, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    with file.open() as lines:
-        for row in csv.DictReader(lines):
-            times[row['cpus'], row['operation'], row['kind'], row['irqfds']][row['kernel']].append(float(row['microseconds']))
     rows = []
-    for key, kernels in times.items():
-        medians = {kernel: statistics.median(kernels[kernel]) for kernel in KERNELS if kernel in kernels}
-        if len(medians) == len(KERNELS):
+    for key, times in bench.group(str(file), 'cpus', 'operation', 'kind', 'irqfds').items():
+        medians = {kernel: statistics.median(times[kernel]) for kernel in bench.KERNELS if kernel in times}
+        if len(medians) == len(bench.KERNELS):
             rows.append({'cpus': key[0], 'what': f'{key[1]}, {key[3]} {"resampling" if key[2] == "distinct" else key[2]}',
                          'medians': medians, 'most': max(medians.values()), 'ratio': medians['stock'] / medians['series']})
     return rows
@@ -138,7 +133,7 @@ def page(top: Path) -> str:
     return templates.get_template('report.html').render(
         made=datetime.now().astimezone().isoformat(' ', 'minutes'), runs=runs, good=sum(map(is_expected, runs)),
         rows=matrix([run for run in booted if run['scenario']]), others=[run for run in booted if not run['scenario']],
-        is_expected=is_expected, name=name, kernels=KERNELS, link=lambda run, file: link(out, run, file),
+        is_expected=is_expected, name=name, kernels=bench.KERNELS, link=lambda run, file: link(out, run, file),
         configurations=configurations(top), explorations=list(explorations(top)), graph=graph(top), benchmark=benchmark(top))
 
 

@@ -200,7 +200,7 @@ echo 6.18.15 >"$LAB_RUNS/explore-stock-proxy-1/version"
 echo 'an exploration' >"$LAB_RUNS/explore-stock-proxy-1/title"
 for kernel in stock fixes series; do
 	for us in 99 "$([ $kernel = series ] && echo 100 || echo 200)" 1000; do echo "2,$kernel,close-vm,distinct,1024,0,$us.0"; done
-done | sed '1i cpus,kernel,operation,kind,irqfds,repetition,microseconds' >"$LAB_RUNS/20261124-090000-bench/virtual.csv"
+done | sed '1i # Linux 7.3.4\ncpus,kernel,operation,kind,irqfds,repetition,microseconds' >"$LAB_RUNS/20261124-090000-bench/virtual.csv"
 cp "$TOP/docs/root-cause.md" "$tmp/docs"
 echo '<b>bold</b>' >"$patched/title"
 "$judge" "$patched" >/dev/null
