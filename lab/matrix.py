@@ -128,9 +128,10 @@ def overview(top: Path) -> dict[str, Any]:
     values = {axis: [name for name in found['titles'][axis] if any(cell[axis] == name for cell in ran)] for axis in AXES}
     rows = []
     for architecture, configuration in itertools.product(values['architecture'], values['configuration']):
-        here = [cell for cell in cells if (cell['architecture'], cell['configuration']) == (architecture, configuration)
-                and cell['kernel'] in values['kernel']]
-        if any(cell['run'] for cell in here):
+        here = [cell for cell in cells if (cell['architecture'], cell['configuration']) == (architecture, configuration)]
+        kernels = {cell['kernel'] for cell in here if cell['run']}
+        here = [cell for cell in here if cell['kernel'] in kernels]
+        if here:
             rows.append({'title': found['titles']['configuration'][configuration], 'architecture': architecture,
                          'cells': [[cell for cell in here if cell['base'] == base] for base in values['base']]})
     return {'bases': values['base'], 'rows': rows, 'ran': len(ran), 'good': sum(cell['good'] for cell in ran)}
