@@ -74,7 +74,7 @@ same()
 
 	for scenario; do
 		load_scenario "$scenario"
-		all+=("$BASE|$CONFIGS|$CPUS|$APPEND|$JOB|$TIMEOUT|$REALTIME|$SHIFT|$EXPECT|$MAY_FAIL|$MAY_SKIP")
+		all+=("$BASE|$CONFIGS|$CPUS|$APPEND|$JOB|$TIMEOUT|$REALTIME|$SHIFT|$EXPECT|$MAY_FAIL|$MAY_SKIP|$MAY_SAY")
 		[ "$scenario: $series" = "$scenario: none" ] || [[ $scenario != stock-* ]] || return
 	done
 	[ "${all[0]}" = "${all[1]}" ]
