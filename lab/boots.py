@@ -7,6 +7,7 @@ means is for lab/scenario.sh to say.  Nothing that is started here outlives the 
 """
 
 import argparse
+import errno
 import os
 import re
 import shlex
@@ -182,6 +183,8 @@ def at_once(jobs: int, function: Callable[..., None], items: Iterable[Any]) -> i
 
 def complain(error: Exception) -> None:
     """In one line, unless another has done it."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        error = Unusable(f'{error.strerror} (free some, or set LAB_RUNS=DIR)')
     if not isinstance(error, Failed):
         print(f'lab: {error}', file=sys.stderr, flush=True)
 

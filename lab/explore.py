@@ -82,7 +82,7 @@ def prepare(name: str, runs: Path = RUNS, mutant: Path | None = None, instead: d
             new.rename(found)
     except BuildError:
         raise
-    except Unusable:
+    except (Unusable, OSError):
         shutil.rmtree(new)
         raise
     shutil.rmtree(new, ignore_errors=True)

@@ -140,7 +140,7 @@ def run_scenario(name: str, i: int, wanted: Wanted) -> Path:
         wanted.put_kernel(run, scenario)
     except BuildError:
         pass
-    except Unusable:
+    except (Unusable, OSError):
         shutil.rmtree(run)
         raise
     else:
@@ -175,7 +175,7 @@ def main(argv: list[str]) -> int:
         for name in options.scenarios:
             for i in range(options.times):
                 runs.append(run_scenario(name, i, wanted))
-    except (Unusable, Interrupted):
+    except (Unusable, OSError, Interrupted):
         report(options.format, runs)
         raise
     return report(options.format, runs)
