@@ -9,7 +9,7 @@
 usage_if_asked "$@"
 
 status=0
-"$LAB/run.py" "$@" || status=$?
+bound "$LAB/run.py" "$@" || status=$?
 
 echo
 case $status in

@@ -14,7 +14,7 @@ usage_if_asked "$@"
 dir=$(new_run no-regression) result=0
 for part in selftests slow-selftests; do
 	status=0
-	LAB_RUNS=$dir/$part "$LAB/run.py" "stock-$part" "patched-$part" || status=$?
+	LAB_RUNS=$dir/$part bound "$LAB/run.py" "stock-$part" "patched-$part" || status=$?
 	[ "$status" -le 1 ] || exit "$status"
 	echo
 	"$LAB/compare.py" "$dir/$part" || status=$?

@@ -50,9 +50,9 @@ trap 'report || true' EXIT
 trap 'exit 130' INT TERM
 
 status=0
-env -u MUTANT "$LAB/run.py" "$@" || status=$?
+bound env -u MUTANT "$LAB/run.py" "$@" || status=$?
 [ "$status" -le 1 ] || exit "$status"
 for mutant in "${mutants[@]}"; do
-	MUTANT=$mutant "$LAB/run.py" "$1" || [ $? = 1 ] || exit 2
+	MUTANT=$mutant bound "$LAB/run.py" "$1" || [ $? = 1 ] || exit 2
 done
 [ "$status" = 0 ] || exit "$status"
