@@ -21,7 +21,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NoReturn
 
-from runs import LAB, RUNS, Unusable
+from runs import LAB, RUNS, Unusable, shown
 
 # Elapsed time counts from the first script of a chain.
 START = int(os.environ.setdefault('LAB_T0', str(int(time.time()))))
@@ -53,11 +53,6 @@ class BuildError(Unusable):
 
 class Interrupted(BaseException):
     """By Ctrl-C, or SIGTERM."""
-
-
-def shown(path: Path) -> str:
-    """As short as it can be from the lab's directory."""
-    return str(path.relative_to(TOP)) if path.is_relative_to(TOP) else str(path)
 
 
 def names(directory: Path) -> str:

@@ -60,19 +60,16 @@ def set_by(cell: Cell, section: dict[str, Any], where: str) -> None:
             raise Unusable(f'what is `{name}` in [{where}]?')
 
 
-def matches(rule: dict[str, Any], place: dict[str, str]) -> bool:
-    return all(place[axis] in listed(values) for axis, values in rule['when'].items())
-
-
 def make_cell(matrix: dict[str, Any], place: dict[str, str]) -> Cell:
     titles = [matrix[axis][place[axis]].get('title', place[axis]) for axis in ('kernel', 'configuration')]
-    cell: Cell = {'name': ','.join(place.values()), **place, 'title': ', '.join(titles), 'impossible': None,
+    cell: Cell = {'name': ','.join(place.values()), **place, 'title': ', '.join(titles), 'impossible': None, 'extra': False,
                   'scenario': {'base': place['base'], 'arch': place['architecture']}}
     set_by(cell, matrix['cell'], 'cell')
     for axis in (name for name in matrix if name in AXES):
         set_by(cell, matrix[axis][place[axis]], f'{axis}.{place[axis]}')
     for rule in matrix.get('rule', []):
-        if matches(rule, place):
+        if all(place[axis] in listed(values) for axis, values in rule['when'].items()):
+            cell['extra'] |= 'extra' in rule
             set_by(cell, rule, 'rule')
     cell['scenario']['title'] = cell['title']
     return cell
@@ -109,8 +106,7 @@ def cells_of(matrix: dict[str, Any], words: list[str]) -> Iterator[Cell]:
     for values in itertools.product(*(matrix[axis] for axis in axes)):
         at = dict(zip(axes, values))
         cell = make_cell(matrix, {axis: at[axis] for axis in AXES})
-        by_rule = any('extra' in rule and matches(rule, at) for rule in matrix.get('rule', []))
-        yield {**cell, 'chosen': all(at[axis] in chosen[axis] for axis in AXES) and (bool(words) or not by_rule)}
+        yield {**cell, 'chosen': all(at[axis] in chosen[axis] for axis in AXES) and (bool(words) or not cell['extra'])}
 
 
 def is_due(cell: Cell) -> bool:

@@ -36,6 +36,7 @@ from typing import Callable, Optional, TypeVar
 import explore
 import reproducer
 from boots import PROCESSORS, RUNS, Arguments, Unusable, call, count, run_script, say
+from record import read
 
 # Of a run, what is booted, and how it is judged.
 BOOTED = 'kernel symbols append cpus timeout arch config built-from expect machine shift'.split()
@@ -50,16 +51,12 @@ STEP = re.compile(r'# step ((\d+)\.[a-z-]+\.\d+\.\d+\.\d+)')
 Item = TypeVar('Item')
 
 
-def text_of(path: Path) -> str:
-    return path.read_bytes().decode(errors='replace').replace('\r', '') if path.exists() else ''
-
-
 def signature(run: Path) -> Optional[str]:
     """What failed, without numbers; None if nothing did."""
-    verdict = text_of(run / 'verdict').split('\n', 1)[0]
+    verdict = read(run / 'verdict').split('\n', 1)[0]
     if verdict in ('PASS', 'SKIP'):
         return None
-    text = text_of(run / 'console') + text_of(run / 'results')
+    text = read(run / 'console') + read(run / 'results')
     for pattern in SIGNATURES:
         if found := re.search(pattern, text):
             return re.sub(r'\d+', 'N', found[0])
@@ -106,7 +103,7 @@ class Tries:
         if not self.wanted:
             raise Unusable(f'{run} has not failed')
         self.dir.mkdir(parents=True, exist_ok=True)
-        self.tried = dict(line.split(' ', 1) for line in text_of(self.dir / 'tried').splitlines())
+        self.tried = dict(line.split(' ', 1) for line in read(self.dir / 'tried').splitlines())
 
     def job(self, **settings: str) -> str:
         words = [f'{name}={value}' for name, value in settings.items()]
@@ -181,10 +178,10 @@ class Tries:
 
     def last_steps(self) -> list[str]:
         """Those that led to the failure: what it printed, or the last 32 that each fuzzer would have taken."""
-        if steps := STEP.findall(text_of(self.run / 'results')):
+        if steps := STEP.findall(read(self.run / 'results')):
             return [step for step, _ in steps]
         run = self.boot(self.job(**{**self.settings, 'ROUNDS': self.fewest_rounds(), 'DRY_RUN': '1'}))
-        steps = STEP.findall(text_of(run / 'results'))
+        steps = STEP.findall(read(run / 'results'))
         shutil.rmtree(run.parent)
         return [step for fuzzer in sorted({fuzzer for _, fuzzer in steps})
                 for step in [step for step, of in steps if of == fuzzer][-32:]]
@@ -215,7 +212,7 @@ def try_program(tries: Tries, steps: list[str]) -> bool:
 def program_passes(tries: Tries, source: Path) -> bool:
     run = boot_program(tries, source, [])
     verdict, *said = (run / 'verdict').read_text().splitlines()
-    printed = [line for line in text_of(run / 'results').splitlines() if not line.startswith('lab: ')]
+    printed = [line for line in read(run / 'results').splitlines() if not line.startswith('lab: ')]
     print('\n'.join([verdict, *said, *printed[:20], f'see {run}']))
     return verdict == 'PASS'
 

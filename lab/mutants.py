@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 import explore
 from boots import CACHE, PROCESSORS, TOP, Arguments, Unusable, count, run_script, say, shell, shown, verdict, write_scenario
+from record import read
 from runs import columns
 
 MUTANTS = TOP / 'mutants'
@@ -92,7 +93,7 @@ class Boots:
     def tell(self, what: list[str], row: Row, expected: str, result: str, runs: list[Path]) -> None:
         """With the longest time that a boot took, and the test's own summary."""
         seconds = max(int((run / 'seconds').read_text()) for run in runs)
-        said = re.findall(r'^# (\d+ rounds, .*)', ''.join(text(run / 'results') for run in runs), re.M)
+        said = re.findall(r'^# (\d+ rounds, .*)', ''.join(read(run / 'results') for run in runs), re.M)
         version = (runs[0].parent / 'version').read_text().strip()
         self.told.append([*what, version, row.configs, expected, result, str(seconds), said[-1] if said else ''])
 
@@ -115,16 +116,12 @@ class Boots:
         self.tell(['(the series)', row.job], row, 'PASS', f'clean {self.times - len(unclean)} of {self.times}', runs)
 
 
-def text(file: Path) -> str:
-    return file.read_bytes().decode(errors='replace').replace('\r', '')
-
-
 def is_caught(run: Path, row: Row) -> bool:
     """A test that fails may have the kernel warn, too."""
     found = verdict(run)
     if found != row.verdict and (found, row.verdict) != ('SPLAT', 'FAIL'):
         return False
-    return any(re.search(row.pattern, text(run / name), re.M) for name in ('results', 'console'))
+    return any(re.search(row.pattern, read(run / name), re.M) for name in ('results', 'console'))
 
 
 def main(argv: list[str]) -> int:

@@ -26,17 +26,11 @@ import os
 import re
 import sys
 import xml.etree.ElementTree as ET
-from pathlib import Path
 from typing import Any, Callable
 
-from runs import LAB, Run, Unusable, clock, is_expected, leaves, load, name, padded
+from runs import Run, Unusable, clock, is_expected, leaves, load, name, padded, shown
 
 # For people
-
-def shown(path: Path) -> str:
-    """As short as it can be from the lab's directory."""
-    return os.path.relpath(path, LAB.parent) if path.resolve().is_relative_to(LAB.parent) else str(path)
-
 
 def table(runs: list[Run], colour: bool = False) -> str:
     head = ['Linux', 'kernel', 'expected', 'verdict', 'time', 'seconds', 'run']

@@ -26,6 +26,11 @@ def run_name(path: Path) -> str:
     return f'{path.parent.name}/{path.name}' if path.name.startswith(('seed-', 'boot-')) else path.name
 
 
+def shown(path: Path) -> str:
+    """As short as it can be from the lab's directory."""
+    return os.path.relpath(path, LAB.parent) if path.resolve().is_relative_to(LAB.parent) else str(path)
+
+
 def load_one(path: Path) -> Run:
     try:
         run = json.loads((path / 'results.json').read_text())

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import explore
-from boots import CACHE, LAB, PROCESSORS, Arguments, Unusable, complain, count, names, run_script, verdict, write_scenario
+from boots import CACHE, LAB, PROCESSORS, Arguments, Unusable, complain, count, names, run_script, write_scenario
 from tally import table
 
 CONFIGS = os.environ.get('CONFIGS') or 'guest watchdogs proxy'
@@ -74,7 +74,6 @@ def main(argv: list[str]) -> int:
     arguments.add_argument('cells', nargs='*')
     options = arguments.parse_args(argv)
     wanted = cells(options.cells)
-    kind = explore.kind(REALTIME)
     CACHE.mkdir(parents=True, exist_ok=True)
     status = 0
     done: list[Path] = []
@@ -90,12 +89,12 @@ def main(argv: list[str]) -> int:
                     status = 2
                     continue
                 done.append(exploration)
-                if {verdict(file.parent) for file in exploration.glob(f'{kind}-*/verdict')} - {'DEADLOCK', 'PASS'}:
+                if explore.verdicts(exploration, REALTIME) - {'DEADLOCK', 'PASS'}:
                     status = status or 1
         finally:
             # Whatever the end is, what there is.
             if done:
-                print(table(done, kind))
+                print(table(done, explore.kind(REALTIME)))
     return status
 
 
