@@ -16,6 +16,9 @@ line = ' '.join(sys.argv)
 does = lambda what: os.path.exists(f'{here}/{what}')
 fds = [socket.socket(fileno=int(fd)) for fd in re.findall(r'fd=(\d+)', line)]
 if 'x-remote,' in line:
+    if does('asserts'):
+        sys.stderr.write("qemu: address_space_unmap: Assertion `mr != NULL' failed.\n")
+        sys.exit(3)
     while does('stays') or fds[0].recv(100):
         time.sleep(0.1)
     sys.exit()
@@ -26,6 +29,9 @@ def say(text):
 def disks():
     say(f'disk: {0 if does("idle") else n} interrupts, {n * 4096} bytes, d0 {n} operations, d1 {n} operations, '
         f'd2 {0 if does("stuck") else n} operations')
+if does('dies'):
+    sys.stderr.write('no such luck\n')
+    sys.exit(3)
 if does('ends'):
     console.shutdown(socket.SHUT_RD)
 if 'disks=' in line:
@@ -61,7 +67,7 @@ while True:
             say(f'disk: {asked["arguments"]["id"]} is back')
 END_OF_QEMU
 chmod +x "$tmp/qemu"
-gcc -O -Wall -Wextra -Werror -DQEMU="\"$tmp/qemu\"" -DLIMIT=2 -o "$tmp/vmm" "$LAB"/vmm/{vmm,qemu,talk}.c
+gcc -O -Wall -Wextra -Werror -DQEMU="\"$tmp/qemu\"" -DLOG="\"$tmp/log\"" -DLIMIT=2 -o "$tmp/vmm" "$LAB"/vmm/{vmm,qemu,talk}.c
 gcc -O -Wall -Wextra -Werror -o "$tmp/disk" "$LAB/vmm/disk.c"
 
 # vmm JOB FILE...: with a QEMU that does as these files say; its status, and what it prints.
@@ -69,7 +75,7 @@ vmm()
 {
 	local status=0
 
-	(cd "$tmp" && rm -f stays idle stuck late wrong refuses keeps ends && { [ $# = 1 ] || touch "${@:2}"; })
+	(cd "$tmp" && rm -f stays idle stuck late wrong refuses keeps ends dies asserts && { [ $# = 1 ] || touch "${@:2}"; })
 	# shellcheck disable=SC2086
 	timeout 60 "$tmp/vmm" $1 >"$tmp/out" || status=$?
 	cat "$tmp/out"
@@ -93,6 +99,10 @@ ok "vmm: ... no interrupts" all_fail "io 1 1" idle 4
 ok "vmm: ... a mismatch" one_fails "io 1 1" wrong "4 - VMM killed and started"
 ok "vmm: ... what QEMU refuses" all_fail "io 1 1" refuses 4
 ok "vmm: ... a VMM that ends by itself" all_fail "io 1 1" ends 4
+ok "vmm: ... one that fails, which says why" eval 'all_fail "io 1 1" dies 4 && grep -x "# QEMU: no such luck" "$tmp/out" &&
+	grep -x "# the VMM has ended with status 0x300" "$tmp/out"'
+ok "vmm: ... what is QEMU's own fault is skipped" eval 'vmm "io 1 1" asserts && [ "$(grep -c "^ok .* # SKIP" "$tmp/out")" = 4 ] &&
+	! grep "in vain" "$tmp/out"'
 ok "vmm: ... a device that does not go" eval '! vmm "io 1 0" keeps && [ "$(grep -c "^not ok .* pulled" "$tmp/out")" = 2 ] &&
 	grep "waited 2 s in vain for: DEVICE_DELETED" "$tmp/out"'
 ok "vmm: ... a process that does not end" eval '! vmm "io 0 0" stays && grep "# the process of a device, pid .* does not end" "$tmp/out"'

@@ -49,3 +49,7 @@ void reap_vmm(void);
 void reap_device(struct device *device);
 void reap_all(void);
 void kill_all(void);
+/* Whether a QEMU has failed an assertion that is a known fault of its own. */
+int asserted(void);
+/* What QEMUs had to say, once. */
+void show_log(void);

@@ -89,8 +89,13 @@ const char *await(const char *text)
 			if (strstr(line, text))
 				return line;
 		}
-		if (console.ended && qmp.ended)
+		if (console.ended && qmp.ended) {
+			/* It may tell its exit status, before it is killed. */
+			reap_vmm();
 			fail("QEMU has ended");
+		}
+		if (asserted())
+			fail("QEMU has failed an assertion");
 		if (seconds() > end)
 			fail("waited %d s in vain for: %s", LIMIT, text);
 		fds[0].fd = console.ended ? -1 : console.fd;
