@@ -8,6 +8,10 @@ DEMO := stock-proxy patched-proxy stock-noproxy patched-lockdep stock-kunit patc
 ARM64 := qemu-system-aarch64=qemu-system-arm aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu \
 	libc:/usr/aarch64-linux-gnu/include/stdio.h=libc6-dev-arm64-cross
 
+BOCHS := bochs-bin=bochs bochs-term:/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so=bochs-term \
+	BIOS:/usr/share/bochs/BIOS-bochs-latest=bochsbios VGA:/usr/share/vgabios/vgabios.bin=vgabios \
+	isolinux:/usr/lib/ISOLINUX/isolinux.bin=isolinux ldlinux:/usr/lib/syslinux/modules/bios/ldlinux.c32=syslinux-common xorriso
+
 JINJA2 := jinja2:/usr/lib/python3/dist-packages/jinja2=python3-jinja2
 
 .PHONY: help demo test run no-regression matrix results report autopsy sweep replay explore kunit mutants mutate arm64 intel vmm soak tree patches check-patches check-series check-docs bench lava model deps clean clean-runs distclean
@@ -27,7 +31,7 @@ help:
 	@echo '     GDB=1, AT=SECONDS       ... stop for gdb where it hangs, or at that time of the guest'
 	@echo 'make explore SEEDS=N         a scenario in many schedules: k of n fail, when, with which seeds; a table'
 	@echo '     SCENARIO=NAME           ... that one instead of stock-proxy; JOB=COMMAND, TREE, SERIES, JOBS=N'
-	@echo 'make no-regression           all of KVM'\''s selftests, stock and patched, side by side: equal?'
+	@echo 'make no-regression           all of KVM'\''s selftests, stock and patched, x86-64 and arm64: equal? installs a cross compiler'
 	@echo 'make results                 the table of all runs in runs/, or of RUN="runs/..."; FORMAT=json, ktap, junit, kcidb, lava'
 	@echo 'make report                  runs/report.html, a page of all runs, explorations, the hang, and the benchmark'
 	@echo 'make autopsy                 hang a kernel and dissect it from outside: who waits for whom; TIMES=N'
@@ -40,7 +44,7 @@ help:
 	@echo 'make mutate                  break each function that the series touch in every small way, hours; a table'
 	@echo 'make arm64                   the tests of interrupts on arm64, stock and patched; installs a cross compiler'
 	@echo 'make intel                   stress, lost interrupts, KUnit, and the hang, on Intel'\''s VMX; installs Bochs'
-	@echo 'make vmm                     QEMU with disks whose interrupts are resampling irqfds: a table; SCENARIO=NAME'
+	@echo 'make vmm                     QEMU with disks whose interrupts are resampling irqfds: a table; SCENARIO=NAME, SEEDS=N'
 	@echo '     MUTANTS="NAME..."       ... and with the series broken so, does a driver notice?'
 	@echo 'make soak HOURS=N            irqfds and VMs come and go for hours, does anything grow? a table; goes on if interrupted'
 	@echo '     MUTANT=PATCH            ... with the series broken so, such as tests/soak/irqfd-leaks.patch'
@@ -84,6 +88,7 @@ matrix: deps
 	@lab/matrix.py $(if $(MATRIX),--file $(MATRIX)) $(if $(JOBS),--jobs $(JOBS)) $(CELLS)
 
 no-regression: deps
+	@lab/deps.sh $(ARM64)
 	@lab/no-regression.sh
 
 results:
@@ -125,13 +130,12 @@ arm64: deps
 	@lab/run.py stock-arm64 patched-arm64
 
 intel: deps
-	@lab/deps.sh bochs-bin=bochs bochs-term:/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so=bochs-term \
-		BIOS:/usr/share/bochs/BIOS-bochs-latest=bochsbios VGA:/usr/share/vgabios/vgabios.bin=vgabios \
-		isolinux:/usr/lib/ISOLINUX/isolinux.bin=isolinux ldlinux:/usr/lib/syslinux/modules/bios/ldlinux.c32=syslinux-common xorriso
+	@lab/deps.sh $(BOCHS)
 	@lab/run.py intel-stock-proxy intel-proxy intel-stress intel-irq intel-kunit
 
 vmm: deps
-	@lab/vmm.sh $(SCENARIO)
+	@lab/deps.sh $(BOCHS)
+	@lab/vmm.py --seeds $(or $(SEEDS),5) --mutants "$(MUTANTS)" $(SCENARIO)
 
 soak: deps
 	@lab/deps.sh gnuplot=gnuplot-nox

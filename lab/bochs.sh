@@ -53,7 +53,7 @@ machine()
 	romimage: file=/usr/share/bochs/BIOS-bochs-latest
 	vgaromimage: file=/usr/share/vgabios/vgabios.bin
 	cpu: model=corei7_haswell_4770, count=1:$1:1, ips=50000000, reset_on_triple_fault=0
-	memory: guest=512, host=512
+	memory: guest=$2, host=$2
 	clock: sync=none, time0=1767225600
 	ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 	ata0-master: type=cdrom, path=boot.iso, status=inserted
@@ -73,7 +73,7 @@ reset=$(address native_machine_emergency_restart)
 [ -n "$reset" ] || die "the kernel has no native_machine_emergency_restart" "see ${run#"$TOP"/}/symbols"
 append="console=ttyS0,115200 panic=-1 nr_cpus=$cpus $append"
 disc "$append"
-machine $((cpus > 1 ? cpus : 2)) >"$run/bochsrc"
+machine $((cpus > 1 ? cpus : 2)) "$(if [ -f "$run/files" ]; then echo 2048; else echo 512; fi)" >"$run/bochsrc"
 # A reset would have the BIOS begin again, and end in a triple fault, which is an error.
 # The debugger does not look for a breakpoint where a CPU's turn ends: the function's
 # second instruction, wherever it begins, is one, too.

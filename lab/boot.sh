@@ -125,10 +125,10 @@ delay()
 	printf '0.%06d' $(($1 * 7919 % 1000000))
 }
 
-# All of KVM's selftests, or many, take 250 MB on their own, and one of them 500 MB.
+# All of KVM's selftests, or many, take 250 MB on their own, and some of them a GB.
 memory()
 {
-	if grep -qE ' -c kvm$|( -t kvm:[^ ]+){5}' "$run/job"; then echo 3G; elif [ -f "$run/files" ]; then echo 2G; else echo 1G; fi
+	if grep -qE ' -c kvm$|^(dirty_log|mmu_stress)_test' "$run/job"; then echo 3G; elif [ -f "$run/files" ]; then echo 2G; else echo 1G; fi
 }
 
 # parameters: for the kernel, on any machine.
@@ -167,7 +167,7 @@ qemu_command()
 	if [ "$ARCH" = arm64 ]; then
 		qemu=(qemu-system-aarch64 -machine "virt,virtualization=on,gic-version=3"
 		      -cpu "max,pauth-impdef=on" "${qemu[@]}"
-		      -device virtio-serial-device -device "virtconsole,chardev=results"
+		      -device "virtio-serial-device,max_ports=1" -device "virtconsole,chardev=results"
 		      -chardev "file,id=results,path=results"
 		      -append "console=ttyAMA0 panic=-1 $append")
 	else

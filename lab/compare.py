@@ -36,7 +36,7 @@ def known() -> list[Known]:
         fields = line.split('\t')
         if line.startswith('#'):
             continue
-        if len(fields) != 3 or fields[0] not in ('fail', 'skip', 'varies', 'slow'):
+        if len(fields) != 3 or fields[0] not in ('fail', 'skip', 'arm64-fail', 'arm64-skip', 'varies', 'slow'):
             raise Unusable(f'lab/known: not a kind, a pattern and a reason: {line}')
         try:
             found.append(Known(fields[0], re.compile(fields[1]), fields[2]))
@@ -69,7 +69,7 @@ def row(case: str, a: tuple[str, str], b: tuple[str, str], table: list[Known]) -
     kinds = {'not ok': 'fail', 'skip': 'skip'}
     wanted = {kind for status in (a[0], b[0]) for part, kind in kinds.items() if part in status}
     fits = [line for line in table if line.pattern.search(case)]
-    reasons = [line.reason for line in fits if line.kind in wanted | {'varies'}]
+    reasons = [line.reason for line in fits if line.kind.removeprefix('arm64-') in wanted | {'varies'}]
     return Row(case, (a[0], b[0]), (reasons or [a[1] or b[1]])[0], any(line.kind == 'varies' for line in fits))
 
 

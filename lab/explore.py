@@ -134,6 +134,15 @@ def is_as_expected(exploration: Path, realtime: bool) -> bool:
     return verdicts(exploration, realtime) <= {(exploration / 'expect').read_text().strip()}
 
 
+def numbers(text: str) -> range:
+    """Of N or FROM-TO."""
+    first, last = map(int, text.split('-') if '-' in text else (1, text))
+    return range(first, last + 1)
+
+
+SEEDS = checked('([0-9]{1,9}-)?[0-9]{1,9}', '--seeds needs N or FROM-TO', numbers)
+
+
 def directory(name: str, mutant: Path | None, instead: dict[str, str]) -> Path:
     if (Path(name) / 'initramfs.cpio').is_file():
         return Path(name).resolve()
@@ -142,7 +151,7 @@ def directory(name: str, mutant: Path | None, instead: dict[str, str]) -> Path:
 
 def main(argv: list[str]) -> int:
     arguments = Arguments(__doc__)
-    arguments.add_argument('--seeds', type=checked('([0-9]{1,9}-)?[0-9]{1,9}', '--seeds needs N or FROM-TO'), default='20')
+    arguments.add_argument('--seeds', type=SEEDS, default='20')
     arguments.add_argument('--jobs', type=count('--jobs'), default=PROCESSORS)
     arguments.add_argument('--mutant', type=patch('--mutant'))
     arguments.add_argument('--quiet', action='store_true')
@@ -150,13 +159,12 @@ def main(argv: list[str]) -> int:
     options = arguments.parse_args(argv)
     if not options.scenarios:
         raise Unusable(f"which scenario? (of: {names(LAB / 'scenarios')})")
-    first, last = map(int, options.seeds.split('-') if '-' in options.seeds else (1, options.seeds))
     realtime = bool(os.environ.get('REALTIME'))
     instead = {name: os.environ[name] for name in INSTEAD if os.environ.get(name)}
     explorations = []
     for name in options.scenarios:
         explorations.append(directory(name, options.mutant, instead))
-        explore(explorations[-1], range(first, last + 1), options.jobs, realtime)
+        explore(explorations[-1], options.seeds, options.jobs, realtime)
     print('\n'.join(map(str, explorations)) if options.quiet else table(explorations, kind(realtime)))
     return 0 if all(is_as_expected(exploration, realtime) for exploration in explorations) else 1
 

@@ -170,7 +170,7 @@ new_lines()
 
 # fragment SRC FILE...: fragments (lab/configs) in one for the kernel tree SRC,
 # each symbol once, as Kconfig warns of repetitions, set as the last fragment that
-# names it says, with `#? ` off lines whose symbol some Kconfig file has.
+# names it says, with `#? ` off lines whose symbol some Kconfig file has for ARCH.
 fragment()
 {
 	local src=$1 line symbol
@@ -179,7 +179,8 @@ fragment()
 	cat "$@" | while IFS= read -r line; do
 		if [[ $line = '#? CONFIG_'* ]]; then
 			symbol=${line#'#? CONFIG_'}
-			grep -rqE --include='Kconfig*' "^(menu)?config ${symbol%%=*}\$" "$src" || continue
+			grep -rqsE --include='Kconfig*' --exclude-dir=arch "^(menu)?config ${symbol%%=*}\$" \
+				"$src" "$src/arch/${ARCH/x86_64/x86}" || continue
 			line=${line#'#? '}
 		fi
 		printf '%s\n' "$line"

@@ -3,16 +3,17 @@
 # Usage: lab/no-regression.sh
 #
 # Run all of KVM's selftests on the stock kernel and on the patched one, of one
-# configuration, and compare the results, see lab/compare.py: in virtual time (the scenarios
-# stock-selftests and patched-selftests), and by the host's clock those that would take too
-# long for that (stock-slow-selftests, patched-slow-selftests).  Exit status 0 if all are equal, and
-# nothing fails that lab/known does not name, 1 if not, 2 if a run was not possible.
+# configuration, and compare the results, see lab/compare.py: the scenarios stock-selftests and
+# patched-selftests; stock-slow-selftests and patched-slow-selftests, which are those tests that
+# take a faster guest; and stock-arm64-selftests and patched-arm64-selftests.  Exit status 0 if
+# all are equal, and nothing fails that lab/known does not name, 1 if not, 2 if a run was not
+# possible.
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
 
 dir=$(new_run no-regression) result=0
-for part in selftests slow-selftests; do
+for part in selftests slow-selftests arm64-selftests; do
 	status=0
 	LAB_RUNS=$dir/$part bound "$LAB/run.py" "stock-$part" "patched-$part" || status=$?
 	[ "$status" -le 1 ] || exit "$status"

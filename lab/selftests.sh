@@ -4,9 +4,7 @@
 #
 # Build KVM's selftests from the newest base with its series and what of that is
 # not for merging, once, statically, and install them as `make kselftest-install` does; print the directory.
-#
-# With ARCH=arm64 in the environment, cross-compile those about resampling irqfds
-# only: others need libraries that Debian doesn't have for a cross compiler.
+# With ARCH=arm64 in the environment, they are cross-compiled.
 
 . "$(dirname "$0")/lib.sh"
 usage_if_asked "$@"
@@ -19,23 +17,13 @@ log=$out/build.log
 # The kernel's user-space headers come first, the tests do not build without.
 build()
 {
-	bound make -s -C "$src" O="$out/obj" headers &&
-	bound make -C "$src/tools/testing/selftests" TARGETS=kvm O="$out/obj" \
+	local arch=()
+
+	[ -z "$CROSS" ] || arch=("ARCH=$ARCH" "CROSS_COMPILE=$CROSS")
+	bound make -s -C "$src" O="$out/obj" "${arch[@]}" headers &&
+	bound make -C "$src/tools/testing/selftests" TARGETS=kvm O="$out/obj" "${arch[@]}" \
 		KHDR_INCLUDES="-isystem $out/obj/usr/include" \
 		LDFLAGS=-static INSTALL_PATH="$out/install" -j"$(nproc)" install
-}
-
-cross_build()
-{
-	local tests=("$src"/tools/testing/selftests/kvm/irqfd_resampler*_test.c)
-
-	tests=("${tests[@]##*/}")
-	tests=("${tests[@]/#/$out/install/kvm/}")
-	mkdir -p "$out/install/kvm"
-	bound make -s -C "$src" O="$out/obj" ARCH="$ARCH" headers &&
-	bound make -C "$src/tools/testing/selftests/kvm" ARCH="$ARCH" CROSS_COMPILE="$CROSS" \
-		OUTPUT="$out/install/kvm" KHDR_INCLUDES="-isystem $out/obj/usr/include" \
-		LDFLAGS=-static -j"$(nproc)" "${tests[@]%.c}"
 }
 
 # All that they are made of, and with; they are linked statically.  Patches to the
@@ -65,7 +53,7 @@ if ! built; then
 	rm -rf "$out"
 	mkdir -p "$out/obj"
 	say "building the selftests of $NEWEST_BASE $series${CROSS:+ for $ARCH}"
-	"${CROSS:+cross_}build" >"$log" 2>&1 ||
+	build >"$log" 2>&1 ||
 		die "the selftests do not build: $(grep -m 1 -E 'error:|Error|No space' "$log")" "see $log"
 	rm -rf "$out/obj/kvm"
 	echo "$key" >"$out/built"

@@ -29,6 +29,9 @@ bzImage:
 END
 touch "$TREE/Kbuild"
 printf 'config KNOWN\n\tbool\n' >"$TREE/Kconfig"
+mkdir -p "$TREE"/arch/{x86,riscv}
+printf 'config X86_ONLY\n\tbool\n' >"$TREE/arch/x86/Kconfig"
+printf 'config UNKNOWN_HERE_DROPPED\n\tbool\n' >"$TREE/arch/riscv/Kconfig"
 echo 'int x;' >"$TREE/virt/kvm/eventfd.c"
 
 commit()
@@ -46,7 +49,7 @@ echo 'CONFIG_A=y' >"$tmp/lab/configs/fine"
 printf 'CONFIG_A=y\nCONFIG_B_DROPPED=y\n' >"$tmp/lab/configs/dropped"
 printf 'CONFIG_A=y\n# CONFIG_SELECTED is not set\n' >"$tmp/lab/configs/unwanted"
 printf '# CONFIG_A is not set\n' >"$tmp/lab/configs/without"
-printf '#? CONFIG_KNOWN=y\n#? CONFIG_UNKNOWN_DROPPED=y\n' >"$tmp/lab/configs/optional"
+printf '#? CONFIG_KNOWN=y\n#? CONFIG_UNKNOWN_DROPPED=y\n#? CONFIG_UNKNOWN_HERE_DROPPED=y\n#? CONFIG_X86_ONLY=y\n' >"$tmp/lab/configs/optional"
 printf 'CONFIG_A=y\n#make GIVEN=$(if $(filter %%Image,$@),one two,three)\n' >"$tmp/lab/configs/given"
 cat >"$tmp/lab/scenarios/fake" <<'END'
 TITLE=fake
@@ -95,8 +98,9 @@ ok "build: make gets a fragment's variable, and expands it" eval '
 	obj=$("$build" 7.3.y none given) && [ "$(cat "$obj/given")" = "one two" ]'
 ok "build: of two fragments the last has its way" eval '
 	"$build" 7.3.y none fine without && grep -qx "# CONFIG_A is not set" "${none/%fine/fine-without}/.config"'
-ok "build: an optional symbol that the kernel knows is set, another is no error" eval '
+ok "build: an optional symbol that the kernel knows is set, one of another architecture, or of none, is no error" eval '
 	"$build" 7.3.y none optional && grep -qx CONFIG_KNOWN=y "${none/%fine/optional}/.config" &&
+	grep -qx CONFIG_X86_ONLY=y "${none/%fine/optional}/.config" &&
 	! grep -q UNKNOWN "${none/%fine/optional}/.config"'
 
 run=$tmp/run

@@ -79,10 +79,14 @@ same()
 	done
 	[ "${all[0]}" = "${all[1]}" ]
 }
-for part in selftests slow-selftests; do
+for part in selftests slow-selftests arm64-selftests; do
 	ok "known: stock-$part and patched-$part differ by the series alone" same "stock-$part" "patched-$part"
 done
-ok "known: each test that is slow is left out of one, and run by the other" eval 'for name in $(known slow); do
-	load_scenario patched-selftests && [[ $JOB = *" -S kvm:$name "* ]] && load_scenario patched-slow-selftests && [[ "$JOB " = *" -t kvm:$name "* ]] || return 1; done'
+# left_out SCENARIO NAME, has SCENARIO COMMAND
+left_out() { load_scenario "$1" && [[ $JOB = *" -S kvm:$2 "* ]]; }
+has() { load_scenario "$1" && grep -qxF -- "$2" <<<"$JOB"; }
+ok "known: each test that is slow is left out, and run by itself" eval 'known slow >"$tmp/slow" && [ -s "$tmp/slow" ] && while read -r name options; do
+	left_out patched-selftests "$name" && left_out patched-arm64-selftests "$name" &&
+	has patched-slow-selftests "$name${options:+ $options}" || exit; done <"$tmp/slow"'
 
 plan

@@ -9,7 +9,8 @@
  *
  *   disk: N interrupts, N bytes, SERIAL N operations, SERIAL N operations, ...
  *
- * what the disks' interrupts were, by /proc/interrupts.  Exit status 1 if a process has failed.
+ * what the disks' interrupts were, by /proc/interrupts.  `only SERIAL` has all other disks rest, and prints
+ * `disk: they rest` when nothing of them is under way; `all` ends that.  Exit status 1 if a process has failed.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -30,6 +31,9 @@ enum { BLOCK = 4096, BLOCKS = 512, MOST = 8, DISKS = 8, PROCESSES = 2, IRQS = 64
 static struct {
 	unsigned long operations[DISKS], bytes[DISKS];
 	int stop;
+	/* -1, or the number of the disk that is used while others rest. */
+	volatile int only;
+	volatile char busy[DISKS][PROCESSES];
 } *counts;
 
 /* A process has blocks of its own; after an error, nobody knows whether it was written. */
@@ -37,6 +41,27 @@ static struct { uint32_t written, unsure; } blocks[BLOCKS];
 static unsigned char *buffer;
 static const char *serial;
 static int first, disk;
+
+/* Whoever has others rest looks at `busy` after it has set `only`. */
+static void begin(void)
+{
+	volatile char *busy = &counts->busy[disk][first / BLOCKS];
+
+	for (;;) {
+		*busy = 1;
+		__sync_synchronize();
+		if (counts->only < 0 || counts->only == disk)
+			return;
+		*busy = 0;
+		usleep(10000);
+	}
+}
+
+static ssize_t end(ssize_t result)
+{
+	counts->busy[disk][first / BLOCKS] = 0;
+	return result;
+}
 
 static int open_serial(void)
 {
@@ -111,7 +136,8 @@ static int transfer(int fd, int writes, int block, int n)
 	off_t offset = (off_t)(first + block) * BLOCK;
 	ssize_t size = n * BLOCK;
 
-	if ((writes ? pwrite(fd, buffer, size, offset) : pread(fd, buffer, size, offset)) != size)
+	begin();
+	if (end(writes ? pwrite(fd, buffer, size, offset) : pread(fd, buffer, size, offset)) != size)
 		return -1;
 	counts->operations[disk]++;
 	counts->bytes[disk] += size;
@@ -233,6 +259,22 @@ static void report(char **serials)
 	printf("\n");
 }
 
+/* A name that no disk has, and all rest. */
+static void use_only(const char *name, char **serials)
+{
+	int i, number;
+
+	for (i = 0; serials[i] && strcmp(serials[i], name); i++)
+		;
+	counts->only = i;
+	__sync_synchronize();
+	for (i = 0; serials[i]; i++)
+		for (number = 0; number < PROCESSES; number++)
+			while (i != counts->only && counts->busy[i][number])
+				usleep(1000);
+	printf("disk: they rest\n");
+}
+
 int main(int argc, char **argv)
 {
 	int status = 0, one, number;
@@ -242,15 +284,23 @@ int main(int argc, char **argv)
 	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (argc < 2 || argc > DISKS || counts == MAP_FAILED)
 		return 2;
+	counts->only = -1;
 	for (disk = 0; disk < argc - 1; disk++) {
 		serial = argv[disk + 1];
 		for (number = 0; number < PROCESSES; number++)
 			if (!fork())
 				process(number);
 	}
-	while (fgets(line, sizeof(line), stdin) && strncmp(line, "stop", 4))
-		if (!strncmp(line, "report", 6))
+	while (fgets(line, sizeof(line), stdin) && strncmp(line, "stop", 4)) {
+		line[strcspn(line, "\r\n")] = 0;
+		if (!strcmp(line, "report"))
 			report(argv + 1);
+		else if (!strncmp(line, "only ", 5))
+			use_only(line + 5, argv + 1);
+		else if (!strcmp(line, "all"))
+			counts->only = -1;
+	}
+	counts->only = -1;
 	counts->stop = 1;
 	while (wait(&one) > 0)
 		status |= one;

@@ -26,11 +26,10 @@
 #define ASSERTION "address_space_unmap: Assertion `mr != NULL' failed"
 /*
  * NVMe commands time out sooner than by default, and then the driver looks whether it has lost an interrupt.
- * Of QEMU's faults, it keeps out of the way: it never halts, as emulated SVM loses the shadow of `sti`, and so
- * wakeups (docs/machines.md), and routes all interrupts before a driver probes, as QEMU loses what is
- * pending of any device when one is routed (docs/vmm.md).
+ * All interrupts are routed before a driver probes, as QEMU loses what is pending of any device when one is
+ * routed (docs/vmm.md).
  */
-#define APPEND "console=ttyS0 panic=-1 loglevel=5 no_timer_check highres=off nohz=off idle=poll pci=routeirq " \
+#define APPEND "console=ttyS0 panic=-1 loglevel=5 no_timer_check highres=off nohz=off pci=routeirq " \
 	"nvme_core.io_timeout=15 nvme_core.admin_timeout=15"
 
 struct device used[DEVICES], spare[DEVICES];

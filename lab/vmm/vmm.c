@@ -59,7 +59,7 @@ static void works(unsigned long n)
 	while (i < devices) {
 		if (seconds() > end)
 			fail("d%d does nothing", i);
-		usleep(200000);
+		usleep(1000000);
 		tell("report\n");
 		report(await(" interrupts, "), &now);
 		for (i = 0; i < devices && now.operations[i] >= then.operations[i] + n; i++)
@@ -104,15 +104,24 @@ static void running(void)
 		boot();
 }
 
-/* The spare runs already, so that the GSI is used again at once. */
+/*
+ * The spare runs already, so that the GSI is used again at once.  Other disks rest while BARs move, see
+ * ASSERTION.
+ */
 static void plug(int i)
 {
+	char only[20];
+
+	snprintf(only, sizeof(only), "only d%d\n", i);
+	tell(only);
+	await("they rest");
 	command(-1, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"d%d\"}}", i);
 	await("DEVICE_DELETED");
 	back = 0;
 	plug_in(i, spare[i].fd);
 	if (!back)
 		await(" is back");
+	tell("all\n");
 	reap_device(&used[i]);
 	give(&spare[i]);
 	used[i] = spare[i];
