@@ -85,8 +85,15 @@ done
 # left_out SCENARIO NAME, has SCENARIO COMMAND
 left_out() { load_scenario "$1" && [[ $JOB = *" -S kvm:$2 "* ]]; }
 has() { load_scenario "$1" && grep -qxF -- "$2" <<<"$JOB"; }
-ok "known: each test that is slow is left out, and run by itself" eval 'known slow >"$tmp/slow" && [ -s "$tmp/slow" ] && while read -r name options; do
-	left_out patched-selftests "$name" && left_out patched-arm64-selftests "$name" &&
-	has patched-slow-selftests "$name${options:+ $options}" || exit; done <"$tmp/slow"'
+each_slow()
+{
+	local name options
+
+	known slow >"$tmp/slow" && [ -s "$tmp/slow" ] && while read -r name options; do
+		left_out patched-selftests "$name" && left_out patched-arm64-selftests "$name" &&
+			has patched-slow-selftests "$name${options:+ $options}" || return
+	done <"$tmp/slow"
+}
+ok "known: each test that is slow is left out, and run by itself" each_slow
 
 plan
