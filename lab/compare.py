@@ -30,7 +30,9 @@ class Known(NamedTuple):
     reason: str
 
 
-def known() -> list[Known]:
+def known(architecture: str | None) -> list[Known]:
+    """What is for that one: `fail` and `skip` are for x86-64, `arm64-fail` and so on for arm64."""
+    wanted = 'arm64' if architecture == 'arm64' else ''
     found = []
     for line in read(LAB / 'known').splitlines():
         fields = line.split('\t')
@@ -38,10 +40,13 @@ def known() -> list[Known]:
             continue
         if len(fields) != 3 or fields[0] not in ('fail', 'skip', 'arm64-fail', 'arm64-skip', 'varies', 'slow'):
             raise Unusable(f'lab/known: not a kind, a pattern and a reason: {line}')
+        of, _, kind = fields[0].rpartition('-')
         try:
-            found.append(Known(fields[0], re.compile(fields[1]), fields[2]))
+            line = Known(kind, re.compile(fields[1]), fields[2])
         except re.error as error:
             raise Unusable(f'lab/known: {error}: {fields[1]}') from error
+        if of == wanted or kind in ('varies', 'slow'):
+            found.append(line)
     return found
 
 
@@ -69,7 +74,7 @@ def row(case: str, a: tuple[str, str], b: tuple[str, str], table: list[Known]) -
     kinds = {'not ok': 'fail', 'skip': 'skip'}
     wanted = {kind for status in (a[0], b[0]) for part, kind in kinds.items() if part in status}
     fits = [line for line in table if line.pattern.search(case)]
-    reasons = [line.reason for line in fits if line.kind.removeprefix('arm64-') in wanted | {'varies'}]
+    reasons = [line.reason for line in fits if line.kind in wanted | {'varies'}]
     return Row(case, (a[0], b[0]), (reasons or [a[1] or b[1]])[0], any(line.kind == 'varies' for line in fits))
 
 
@@ -102,7 +107,8 @@ def heading(runs: list[Run]) -> str:
 
 
 def summary(rows: list[Row]) -> list[str]:
-    counts = Counter('differ' if r.differs else r.results[0] for r in rows)
+    # Of cases of one name, the worst.
+    counts = Counter('differ' if r.differs else next((status for status in ('not ok', 'skip') if status in r.results[0]), 'ok') for r in rows)
     said = ', '.join(f'{counts[key]} {text}' for key, text in
                      (('ok', 'ok in both'), ('not ok', 'not ok in both'), ('skip', 'skipped in both'), ('differ', 'differ')))
     return [f'{len(rows)} cases: {said}, of which {sum(r.differs and r.varies for r in rows)} may']
@@ -117,7 +123,7 @@ def main(argv: list[str]) -> int:
         runs = load([arg for arg in argv[1:] if arg != '--all']) if len(argv) > 1 + every else []
         if len(runs) != 2:
             raise Unusable(f'{len(runs)} runs, two are needed (lab/compare.py --help)')
-        rows = compared(runs, known())
+        rows = compared(runs, known(runs[0]['kernel']['architecture']))
         if not any(r.results != ('-', '-') for r in rows):
             raise Unusable('neither run has results')
     except (Unusable, OSError) as error:

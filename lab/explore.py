@@ -134,13 +134,13 @@ def is_as_expected(exploration: Path, realtime: bool) -> bool:
     return verdicts(exploration, realtime) <= {(exploration / 'expect').read_text().strip()}
 
 
-def numbers(text: str) -> range:
+def seeds(text: str) -> range:
     """Of N or FROM-TO."""
     first, last = map(int, text.split('-') if '-' in text else (1, text))
     return range(first, last + 1)
 
 
-SEEDS = checked('([0-9]{1,9}-)?[0-9]{1,9}', '--seeds needs N or FROM-TO', numbers)
+SEEDS = checked('([0-9]{1,9}-)?[0-9]{1,9}', '--seeds needs N or FROM-TO', seeds)
 
 
 def directory(name: str, mutant: Path | None, instead: dict[str, str]) -> Path:

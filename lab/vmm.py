@@ -26,7 +26,7 @@ from record import read
 from runs import columns
 
 COUNTED = ('boots', 'plugs', 'kills', 'interrupts', 'bytes')
-DONE = re.compile(r'^# done: (.*): ' + ', '.join(rf'(\d+) {what}' for what in COUNTED) + r'\r?\n(not )?ok .*?( # SKIP.*)?\r?$', re.M)
+DONE = re.compile(r'^# done: (.*): ' + ', '.join(rf'(\d+) {what}' for what in COUNTED) + r'\n(not )?ok .*?( # SKIP.*)?$', re.M)
 
 
 def cases(exploration: Path) -> Iterator[tuple[str, Counter[str]]]:
@@ -55,13 +55,12 @@ def main(argv: list[str]) -> int:
     arguments.add_argument('scenarios', nargs='*')
     options = arguments.parse_args(argv)
     scenarios = options.scenarios or ['stock-vmm', 'patched-vmm']
-    booted, good = [], True
+    booted = []
     for scenario, mutant in [(name, None) for name in scenarios] + [(scenarios[-1], mutant) for mutant in options.mutants]:
         booted.append(prepare(scenario, mutant=mutant))
         explore(booted[-1], options.seeds, options.jobs)
-        good = good and (mutant is not None or is_as_expected(booted[-1], False))
     print(columns([['kernel', 'case', *COUNTED, 'result'], *(row for exploration in booted for row in rows(exploration))]))
-    return 0 if good else 1
+    return 0 if all(is_as_expected(exploration, False) for exploration in booted[:len(scenarios)]) else 1
 
 
 if __name__ == '__main__':

@@ -58,6 +58,13 @@ run g SPLAT "${usual[@]}" clock_test=ok
 ok "compare: other verdicts" eval 'compares 1 a g && tail -n 1 "$tmp/out" | grep -x "NOT EQUAL: verdicts PASS and SPLAT"'
 run h PASS "${usual[@]}" irqfd_test='not ok' clock_test=ok
 ok "compare: one name twice" eval 'compares 1 a h && grep "irqfd_test  *ok  *ok, not ok" "$tmp/out"'
+printf '%s\t%s\t%s\n' arm64-fail '^xen_test$' 'a reason of arm64' arm64-skip '^(xen|vmx_msrs)_test$' 'a reason of arm64' >>"$tmp/lab/known"
+ok "compare: a reason of arm64 is none of x86-64" eval 'compares 0 a b && ! grep "of arm64" "$tmp/out"'
+run j PASS "${usual[@]}" xen_test=skip
+sed -i s/x86_64/arm64/ "$tmp/runs/j/results.json"
+ok "compare: ... nor the other way round" eval 'compares 0 j j && grep -x "xen_test  *skip, skip  *skip, skip  *a reason of arm64" "$tmp/out" &&
+	! grep "the emulator lacks it" "$tmp/out"'
+ok "compare: ... and what is skipped twice is one case that is skipped" grep -x "4 cases: 1 ok in both, 1 not ok in both, 2 skipped in both, 0 differ, of which 0 may" "$tmp/out"
 mkdir "$tmp/runs/i"
 sed 's/"commands": .*/"commands": []}/' "$tmp/runs/a/results.json" >"$tmp/runs/i/results.json"
 ok "compare: nothing on both sides is not equal" fails 2 'lab: neither run has results' "$compare" "$tmp/runs/i" "$tmp/runs/i"

@@ -269,8 +269,8 @@ static void use_only(const char *name, char **serials)
 	counts->only = i;
 	__sync_synchronize();
 	for (i = 0; serials[i]; i++)
-		for (number = 0; number < PROCESSES; number++)
-			while (i != counts->only && counts->busy[i][number])
+		for (number = 0; number < PROCESSES && i != counts->only; number++)
+			while (counts->busy[i][number])
 				usleep(1000);
 	printf("disk: they rest\n");
 }

@@ -220,7 +220,7 @@ void kill_all(void)
 	}
 }
 
-static int read_log(void (*look)(const char *))
+static int read_log(int show)
 {
 	FILE *file = fopen(LOG, "r");
 	char line[500];
@@ -228,26 +228,21 @@ static int read_log(void (*look)(const char *))
 
 	while (file && fgets(line, sizeof(line), file)) {
 		found |= !!strstr(line, ASSERTION);
-		if (look)
-			look(line);
+		if (show)
+			printf("# QEMU: %s", line);
 	}
 	if (file)
 		fclose(file);
 	return found;
 }
 
-static void show(const char *line)
-{
-	printf("# QEMU: %s", line);
-}
-
 int asserted(void)
 {
-	return read_log(NULL);
+	return read_log(0);
 }
 
 void show_log(void)
 {
-	read_log(show);
+	read_log(1);
 	remove(LOG);
 }

@@ -59,7 +59,7 @@ static void works(unsigned long n)
 	while (i < devices) {
 		if (seconds() > end)
 			fail("d%d does nothing", i);
-		usleep(1000000);
+		sleep(1);
 		tell("report\n");
 		report(await(" interrupts, "), &now);
 		for (i = 0; i < devices && now.operations[i] >= then.operations[i] + n; i++)
